@@ -1,0 +1,51 @@
+// INT8 convolution and dense layers: uint8 activations times int8 weights, int32 accumulation, requantization, optional residual
+// and clamp in the epilogue (base/quant.h). 1x1 convolutions and dense layers are the case of one tap. Floor 4.
+//
+// Input and output are NHWC views. The input operand must hold a halo filled with the input's zero point wherever a tap falls
+// outside the image, so kernels have no border code. Channel stride is 1; pixel strides of the input are multiples of 4 and the
+// bytes between `dims[3]` and the next multiple of 4 may hold anything (their weights are zero).
+#ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_CONV_U8_H_
+#define OMKIT_BACKENDS_KERNELS_CONV_U8_CONV_U8_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backends/kernels/view.h"
+#include "base/cpu.h"
+
+namespace omkit::kernels {
+
+// Operands: 0 input u8, 1 packed weights, 2 bias int32[oc_padded] (zero point already folded in: b - zx * sum(w)),
+// 3 multiplier f32[oc_padded], 4 output, 5 residual u8 (only when has_residual).
+// oc_padded is the output channel count rounded up to 64; the extra entries are zero.
+struct ConvU8Params {
+  View in;    // N, H, W, C
+  View out;   // N, OH, OW, OC; u8, or f32 when float_output
+  View residual;  // same dims as out
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t dilation_h, dilation_w;
+  int32_t pad_top, pad_left;
+  int32_t groups;
+  int32_t float_output;   // 1: out = float(acc) * multiplier + residual, clamped to [act_min, act_max]
+  int32_t out_zero;       // u8 output: clamp(round(...) + out_zero, clamp_min, clamp_max)
+  int32_t clamp_min, clamp_max;
+  int32_t has_residual;
+  int32_t residual_zero;
+  float residual_multiplier;
+  float act_min, act_max;
+};
+
+// "conv_u8.<isa>". Every tier has a row.
+std::string ConvU8Kernel(Isa isa);
+
+// Weights w[oc][ic / groups][kernel_h][kernel_w] in the order this tier's kernel reads.
+std::vector<uint8_t> PackConvU8Weights(Isa isa, const int8_t* w, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w,
+                                       int64_t groups);
+
+void RegisterConvU8Kernels();
+
+}  // namespace omkit::kernels
+
+#endif  // OMKIT_BACKENDS_KERNELS_CONV_U8_CONV_U8_H_
