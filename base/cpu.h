@@ -21,10 +21,13 @@ enum class Isa : uint8_t {
 // "generic", "avx2", "avxvnni", "avx512vnni", "neon", "dotprod", "i8mm".
 const char* IsaName(Isa isa);
 bool FindIsa(absl::string_view name, Isa* isa);
-// True when this machine (and its operating system) can execute the tier.
+// True when this machine (and its operating system) can execute the tier. The environment variable OMKIT_ISA=<name>, read once,
+// hides the tiers above the one it names, so that tests and comparisons can run the others.
 bool CpuSupports(Isa isa);
 // The best tier of this machine.
 Isa BestIsa();
+// Cores that this process may run on, at least 1.
+int CpuCores();
 
 }  // namespace omkit
 

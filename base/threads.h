@@ -2,13 +2,15 @@
 #ifndef OMKIT_BASE_THREADS_H_
 #define OMKIT_BASE_THREADS_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "absl/functional/function_ref.h"
 
 namespace omkit {
 
-// One Run at a time; a second caller waits for its turn. No allocation and no system call while workers are still spinning.
+// One Run at a time; a second caller waits for its turn. No allocation, and no system call while workers are still spinning.
+// A thread that waits spins for 50 us and then sleeps on a futex; with more threads than cores it sleeps at once.
 class ThreadPool {
  public:
   // `threads` >= 1, the caller included. Thread creation that fails leaves a smaller pool.
@@ -20,6 +22,8 @@ class ThreadPool {
   int size() const;
   // Calls task(0) ... task(size() - 1), each on its own thread, and returns when all have returned.
   void Run(absl::FunctionRef<void(int)> task);
+  // The same, but returns false at once when another Run is under way.
+  bool TryRun(absl::FunctionRef<void(int)> task);
   // Inside Run only, and by every thread of it: returns when all size() threads have arrived.
   void Barrier(int thread);
 
