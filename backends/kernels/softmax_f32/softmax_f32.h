@@ -1,0 +1,26 @@
+// Float Softmax and LogSoftmax along one axis of views of any layout. Floor 4.
+#ifndef OMKIT_BACKENDS_KERNELS_SOFTMAX_F32_SOFTMAX_F32_H_
+#define OMKIT_BACKENDS_KERNELS_SOFTMAX_F32_SOFTMAX_F32_H_
+
+#include <cstdint>
+#include <string>
+
+#include "backends/kernels/view.h"
+#include "base/cpu.h"
+
+namespace omkit::kernels {
+
+// Operands: 0 input f32, 1 output f32 (may be the input's memory when the views are equal). Same dims, rank >= 1.
+struct SoftmaxF32Params {
+  View in, out;
+  int32_t axis;         // 0 <= axis < rank
+  int32_t log_softmax;  // 1: x - max - log(sum e^(x - max))
+};
+
+// "softmax_f32.<isa>".
+std::string SoftmaxF32Kernel(Isa isa);
+void RegisterSoftmaxF32Kernels();
+
+}  // namespace omkit::kernels
+
+#endif  // OMKIT_BACKENDS_KERNELS_SOFTMAX_F32_SOFTMAX_F32_H_
