@@ -32,9 +32,7 @@ TEST(Deps, OnnxRoundTrip) {
   EXPECT_EQ(read.graph().node(0).op_type(), "Relu");
 }
 
-TEST(Deps, Re2) {
-  EXPECT_TRUE(RE2::FullMatch("Ascend310P3", R"(Ascend\d+\w*)"));
-}
+TEST(Deps, Re2) { EXPECT_TRUE(RE2::FullMatch("Ascend310P3", R"(Ascend\d+\w*)")); }
 
 TEST(Deps, Flatbuffers) {
   probe::ProbeT probe;
@@ -54,9 +52,7 @@ TEST(Deps, XxHashOfNothingIsThePublishedValue) {
   EXPECT_EQ(hash.low64, 0x6001c324468d497fu);
 }
 
-TEST(Deps, Json) {
-  EXPECT_EQ(nlohmann::json::parse(R"({"a":[1,2]})")["a"][1], 2);
-}
+TEST(Deps, Json) { EXPECT_EQ(nlohmann::json::parse(R"({"a":[1,2]})")["a"][1], 2); }
 
 }  // namespace
 }  // namespace omkit
