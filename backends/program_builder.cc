@@ -1,0 +1,412 @@
+#include "backends/program_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "backends/kernels/copy/copy.h"
+#include "base/checked.h"
+#include "base/status.h"
+#include "ir/op.h"
+#include "ir/ops/window.h"
+#include "runtime/memory_plan.h"
+
+namespace omkit {
+namespace {
+
+using ir::kNoValue;
+using ir::ValueId;
+using kernels::View;
+using runtime::Space;
+
+constexpr int64_t kAlignment = 64;
+
+View PlainView(const TensorType& type) {
+  const std::vector<int64_t> dims = type.shape.vec();
+  return kernels::DenseView(dims.data(), static_cast<int>(dims.size()), static_cast<int>(SizeOf(type.dtype)));
+}
+
+// Elements between neighbouring pixels: kernels read channels in groups of four bytes.
+int64_t PixelStride(const TensorType& type) {
+  const int64_t unit = SizeOf(type.dtype) == 1 ? 4 : 1;
+  return RoundUp(type.shape.dim(1), unit);
+}
+
+}  // namespace
+
+Halo Union(const Halo& a, const Halo& b) {
+  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
+}
+
+bool IsDense(const View& view) {
+  int64_t step = 1;
+  for (int i = view.rank - 1; i >= 0; --i) {
+    if (view.dims[i] == 1) continue;
+    if (view.strides[i] != step) return false;
+    step *= view.dims[i];
+  }
+  return true;
+}
+
+View Nhwc(const Place& place) {
+  View nhwc = place.view;
+  constexpr int kOrder[] = {0, 2, 3, 1};
+  for (int i = 0; i < 4; ++i) {
+    nhwc.dims[i] = place.view.dims[kOrder[i]];
+    nhwc.strides[i] = place.view.strides[kOrder[i]];
+  }
+  if (nhwc.dims[3] == 1) nhwc.strides[3] = 1;
+  return nhwc;
+}
+
+bool CollapseViews(absl::Span<View* const> views) {
+  const int rank = views[0]->rank;
+  std::vector<int> order;
+  for (int i = 0; i < rank; ++i) {
+    if (views[0]->dims[i] != 1) order.push_back(i);
+  }
+  const View& key = *views[views.size() - 1];
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return std::abs(key.strides[a]) > std::abs(key.strides[b]); });
+  // groups[i]: original dims merged into collapsed dim i, outermost first.
+  std::vector<std::vector<int>> groups;
+  for (int dim : order) {
+    const bool merges = !groups.empty() && std::all_of(views.begin(), views.end(), [&](const View* v) {
+      return v->strides[groups.back().back()] == v->strides[dim] * v->dims[dim];
+    });
+    if (merges) groups.back().push_back(dim);
+    else groups.push_back({dim});
+  }
+  if (groups.size() > kernels::kMaxViewRank) return false;
+  for (View* v : views) {
+    View collapsed;
+    collapsed.element_size = v->element_size;
+    collapsed.offset = v->offset;
+    collapsed.rank = static_cast<int>(groups.size());
+    for (size_t i = 0; i < groups.size(); ++i) {
+      collapsed.dims[i] = 1;
+      for (int dim : groups[i]) collapsed.dims[i] *= v->dims[dim];
+      collapsed.strides[i] = v->strides[groups[i].back()];
+    }
+    if (collapsed.rank == 0) {
+      collapsed.rank = 1;
+      collapsed.dims[0] = 1;
+      collapsed.strides[0] = 1;
+    }
+    *v = collapsed;
+  }
+  return true;
+}
+
+View BroadcastView(const Place& place, const Shape& dims) {
+  View view;
+  view.element_size = place.view.element_size;
+  view.offset = place.view.offset;
+  view.rank = dims.rank();
+  const int shift = dims.rank() - place.view.rank;
+  for (int i = 0; i < dims.rank(); ++i) {
+    view.dims[i] = dims.dim(i);
+    const bool repeated = i < shift || place.view.dims[i - shift] == 1;
+    view.strides[i] = repeated ? 0 : place.view.strides[i - shift];
+  }
+  return view;
+}
+
+Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {
+  const auto window = ir::WindowOf(graph, conv);
+  if (!window.ok() || window->rank != 2) return {};
+  Halo halo;
+  // Rows below and to the right are needed only as far as taps reach.
+  const auto behind = [&](int d) {
+    const int64_t last = (window->out[d] - 1) * window->stride[d] + window->extent(d) - 1 - window->pad_begin[d];
+    return std::max<int64_t>(0, last - (window->in[d] - 1));
+  };
+  halo.top = window->pad_begin[1];
+  halo.left = window->pad_begin[2];
+  halo.bottom = behind(1);
+  halo.right = behind(2);
+  return halo;
+}
+
+ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Options options) : graph_(graph), options_(std::move(options)) {
+  for (size_t i = 0; i < graph.inputs().size(); ++i) {
+    const ValueId v = graph.inputs()[i];
+    const uint64_t bytes = type(v).shape.elements() * SizeOf(type(v).dtype);
+    Place place;
+    place.block = AddBlock(Space::kInput, static_cast<uint32_t>(i), bytes);
+    place.view = PlainView(type(v));
+    places_[v] = place;
+  }
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const TensorType& t = type(graph.outputs()[i]);
+    AddBlock(Space::kOutput, static_cast<uint32_t>(i), t.shape.elements() * SizeOf(t.dtype));
+  }
+}
+
+BlockId ProgramBuilder::AddBlock(Space space, uint32_t index, uint64_t size) {
+  if (space == Space::kArena) size = RoundUp(std::max<uint64_t>(size, 1), kAlignment);
+  blocks_.push_back({space, index, 0, size, -1, -1});
+  return static_cast<BlockId>(blocks_.size()) - 1;
+}
+
+BlockId ProgramBuilder::AddWeights(const void* data, size_t size) {
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  const size_t hash = std::hash<absl::string_view>()(absl::string_view(static_cast<const char*>(data), size));
+  for (auto [it, end] = weight_blocks_.equal_range(hash); it != end; ++it) {
+    const Block& known = blocks_[it->second];
+    if (known.size == size && std::memcmp(weights_.data() + known.offset, bytes, size) == 0) return it->second;
+  }
+  const BlockId block = AddBlock(Space::kWeights, 0, size);
+  blocks_[block].offset = weights_.size();
+  weights_.insert(weights_.end(), bytes, bytes + size);
+  weights_.resize(RoundUp(weights_.size(), kAlignment));
+  weight_blocks_.emplace(hash, block);
+  return block;
+}
+
+absl::StatusOr<Place> ProgramBuilder::At(ValueId v) {
+  auto it = places_.find(v);
+  if (it != places_.end()) return it->second;
+  if (!graph_.IsConstant(v)) return absl::InternalError(absl::StrCat("value '", graph_.value(v).name, "' is read before it is placed"));
+  const Tensor& t = graph_.value(v).constant;
+  if (t.shape().rank() > kernels::kMaxViewRank) return absl::UnimplementedError(absl::StrCat("constants of rank ", t.shape().rank()));
+  Place place;
+  place.block = AddWeights(t.raw(), t.bytes());
+  place.view = PlainView(t.type());
+  places_[v] = place;
+  return place;
+}
+
+absl::StatusOr<Place> ProgramBuilder::CopyInto(ValueId v, const Place& from, Place to) {
+  kernels::CopyParams params{from.view, to.view};
+  if (!CollapseViews({&params.in, &params.out})) {
+    return absl::UnimplementedError(absl::StrCat("value '", graph_.value(v).name, "' has too many separate dimensions to copy"));
+  }
+  AddStepBytes(graph_.value(v).name, "Copy", kernels::CopyKernel(isa()), runtime::ParamBytes(params), {from.block, to.block}, 0);
+  return to;
+}
+
+absl::StatusOr<Place> ProgramBuilder::Plain(ValueId v) {
+  OMKIT_ASSIGN_OR_RETURN(const Place place, At(v));
+  if (IsDense(place.view)) return place;
+  auto copy = plain_copies_.find(v);
+  if (copy != plain_copies_.end()) return copy->second;
+  Place to;
+  to.view = PlainView(type(v));
+  to.block = AddBlock(Space::kArena, 0, to.view.elements() * SizeOf(type(v).dtype));
+  OMKIT_ASSIGN_OR_RETURN(plain_copies_[v], CopyInto(v, place, to));
+  return plain_copies_[v];
+}
+
+absl::StatusOr<Place> ProgramBuilder::WholeBlock(ValueId v) {
+  OMKIT_ASSIGN_OR_RETURN(Place place, Plain(v));
+  if (place.view.offset == 0) return place;
+  auto copy = plain_copies_.find(v);
+  if (copy != plain_copies_.end()) return copy->second;
+  Place to;
+  to.view = PlainView(type(v));
+  to.block = AddBlock(Space::kArena, 0, to.view.elements() * SizeOf(type(v).dtype));
+  OMKIT_ASSIGN_OR_RETURN(plain_copies_[v], CopyInto(v, place, to));
+  return plain_copies_[v];
+}
+
+absl::StatusOr<Place> ProgramBuilder::Image(ValueId v, const Halo& need) {
+  OMKIT_ASSIGN_OR_RETURN(const Place place, At(v));
+  const int64_t unit = place.view.element_size == 1 ? 4 : 1;
+  Place direct = place;
+  if (direct.halo.empty()) {
+    // Strides along dimensions of size 1 mean nothing: give them the values of a channels-last image.
+    View& view = direct.view;
+    if (view.dims[1] == 1) view.strides[1] = 1;
+    if (view.dims[3] == 1) view.strides[3] = RoundUp(view.dims[1], unit);
+    if (view.dims[2] == 1) view.strides[2] = view.dims[3] * view.strides[3];
+    if (view.dims[0] == 1) view.strides[0] = view.dims[2] * view.strides[2];
+  }
+  const View& view = direct.view;
+  const bool channels_last = view.strides[1] == 1;
+  const bool whole_groups = view.strides[0] % unit == 0 && view.strides[2] % unit == 0 && view.strides[3] % unit == 0;
+  // Reading a group of four bytes at the last pixel needs memory behind it: arena blocks have it.
+  const bool readable = view.dims[1] % unit == 0 || blocks_[place.block].space == Space::kArena;
+  if (channels_last && whole_groups && readable && direct.halo.Covers(need)) return direct;
+  auto copy = image_copies_.find(v);
+  if (copy != image_copies_.end() && copy->second.halo.Covers(need)) return copy->second;
+  const Place to = ImagePlace(type(v), Union(need, NeededHalo(v)));
+  FillHalo(graph_.value(v).name, type(v), to);
+  OMKIT_ASSIGN_OR_RETURN(image_copies_[v], CopyInto(v, place, to));
+  return image_copies_[v];
+}
+
+absl::StatusOr<Place> ProgramBuilder::Rows(ValueId v) {
+  const TensorType& t = type(v);
+  const int64_t columns = t.shape.dim(t.shape.rank() - 1);
+  const int64_t rows = columns == 0 ? 0 : t.shape.elements() / columns;
+  const int64_t stride = SizeOf(t.dtype) == 1 ? RoundUp(columns, 4) : columns;
+  const TensorType as_image{t.dtype, Shape{1, columns, 1, rows}, t.quant, Layout::kChannelsLast};
+  OMKIT_ASSIGN_OR_RETURN(Place place, At(v));
+  const bool own_memory = blocks_[place.block].space == Space::kArena;
+  const bool direct = IsDense(place.view) && (stride == columns || (rows == 1 && own_memory));
+  View from = PlainView(as_image);
+  from.strides[1] = 1;
+  from.strides[3] = columns;
+  from.strides[0] = from.strides[2] = rows * columns;
+  if (direct) {
+    from.offset = place.view.offset;
+    from.strides[3] = stride;
+    from.strides[0] = from.strides[2] = rows * stride;
+    place.view = from;
+    place.halo = {};
+    return place;
+  }
+  auto copy = row_copies_.find(v);
+  if (copy != row_copies_.end()) return copy->second;
+  OMKIT_ASSIGN_OR_RETURN(Place plain, Plain(v));
+  from.offset = plain.view.offset;
+  plain.view = from;
+  OMKIT_ASSIGN_OR_RETURN(row_copies_[v], CopyInto(v, plain, ImagePlace(as_image, {})));
+  return row_copies_[v];
+}
+
+Place ProgramBuilder::NewPlain(ValueId v) {
+  Place place;
+  place.view = PlainView(type(v));
+  for (size_t i = 0; i < graph_.outputs().size(); ++i) {
+    if (graph_.outputs()[i] != v) continue;
+    place.block = static_cast<BlockId>(graph_.inputs().size() + i);
+    places_[v] = place;
+    return place;
+  }
+  place.block = AddBlock(Space::kArena, 0, place.view.elements() * SizeOf(type(v).dtype));
+  places_[v] = place;
+  return place;
+}
+
+Place ProgramBuilder::ImagePlace(const TensorType& t, const Halo& halo) {
+  const int64_t n = t.shape.dim(0), c = t.shape.dim(1), h = t.shape.dim(2), w = t.shape.dim(3);
+  Place place;
+  place.halo = halo;
+  View& view = place.view;
+  view.rank = 4;
+  view.element_size = static_cast<int32_t>(SizeOf(t.dtype));
+  const int64_t pixel = PixelStride(t);
+  const int64_t row = (w + halo.left + halo.right) * pixel;
+  const int64_t image = (h + halo.top + halo.bottom) * row;
+  const int64_t dims[] = {n, c, h, w};
+  const int64_t strides[] = {image, 1, row, pixel};
+  std::copy(dims, dims + 4, view.dims);
+  std::copy(strides, strides + 4, view.strides);
+  view.offset = halo.top * row + halo.left * pixel;
+  place.block = AddBlock(Space::kArena, 0, n * image * SizeOf(t.dtype));
+  return place;
+}
+
+void ProgramBuilder::FillHalo(const std::string& name, const TensorType& t, const Place& place) {
+  if (place.halo.empty()) return;
+  const Halo& halo = place.halo;
+  kernels::FillParams params{};
+  params.out = Nhwc(place);
+  params.out.offset -= halo.top * params.out.strides[1] + halo.left * params.out.strides[2];
+  params.out.dims[1] += halo.top + halo.bottom;
+  params.out.dims[2] += halo.left + halo.right;
+  params.out.dims[3] = PixelStride(t);
+  params.value = t.quantized() ? static_cast<uint8_t>(t.quant.zero_point[0]) : 0;
+  const int64_t begin[] = {0, halo.top, halo.left};
+  const int64_t end[] = {t.shape.dim(0), halo.top + t.shape.dim(2), halo.left + t.shape.dim(3)};
+  std::copy(begin, begin + 3, params.skip_begin);
+  std::copy(end, end + 3, params.skip_end);
+  AddStepBytes(name, "Fill", kernels::FillKernel(isa()), runtime::ParamBytes(params), {place.block}, 0);
+}
+
+Halo ProgramBuilder::NeededHalo(ValueId v) const {
+  Halo halo;
+  for (const ir::Use& use : graph_.Uses(v)) {
+    const ir::Node& node = graph_.node(use.node);
+    if (node.op == ir::OpKind::kConv && use.input == 0) halo = Union(halo, HaloOf(graph_, node));
+  }
+  return halo;
+}
+
+Place ProgramBuilder::NewImage(ValueId v) {
+  const Place place = ImagePlace(type(v), NeededHalo(v));
+  FillHalo(graph_.value(v).name, type(v), place);
+  places_[v] = place;
+  return place;
+}
+
+Place ProgramBuilder::NewLike(ValueId v, const Place& model) {
+  const bool image = model.view.rank == 4 && type(v).shape.rank() == 4 && !IsDense(model.view) && !graph_.IsOutput(v) &&
+                     (model.view.strides[1] == 1 || model.view.dims[1] == 1);
+  return image ? NewImage(v) : NewPlain(v);
+}
+
+void ProgramBuilder::AddStepBytes(const std::string& node, const std::string& op, std::string kernel, std::string params,
+                                  std::vector<BlockId> operands, int64_t operations) {
+  const int index = static_cast<int>(steps_.size());
+  for (BlockId b : operands) {
+    if (blocks_[b].first_step < 0) blocks_[b].first_step = index;
+    blocks_[b].last_step = index;
+  }
+  PendingStep pending;
+  pending.step.kernel = std::move(kernel);
+  pending.step.node = node;
+  pending.step.op = op;
+  pending.step.params = std::move(params);
+  pending.step.operations = operations;
+  pending.blocks = std::move(operands);
+  steps_.push_back(std::move(pending));
+}
+
+absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
+  for (size_t i = 0; i < graph_.outputs().size(); ++i) {
+    const ValueId v = graph_.outputs()[i];
+    OMKIT_ASSIGN_OR_RETURN(const Place place, At(v));
+    const auto target = static_cast<BlockId>(graph_.inputs().size() + i);
+    if (place.block == target && IsDense(place.view)) continue;
+    Place to;
+    to.block = target;
+    to.view = PlainView(type(v));
+    OMKIT_RETURN_IF_ERROR(CopyInto(v, place, to).status());
+  }
+  const int last = static_cast<int>(steps_.size()) - 1;
+  for (ValueId v : options_.keep) {
+    auto it = places_.find(v);
+    if (it != places_.end()) blocks_[it->second.block].last_step = last;
+  }
+  std::vector<runtime::MemoryBlock> arena;
+  std::vector<BlockId> arena_ids;
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    if (blocks_[b].space != Space::kArena || blocks_[b].first_step < 0) continue;
+    arena.push_back({blocks_[b].size, blocks_[b].first_step, blocks_[b].last_step});
+    arena_ids.push_back(static_cast<BlockId>(b));
+  }
+  OMKIT_ASSIGN_OR_RETURN(const runtime::MemoryPlan plan, runtime::PlanMemory(arena));
+  for (size_t i = 0; i < arena_ids.size(); ++i) blocks_[arena_ids[i]].offset = plan.offsets[i];
+
+  runtime::Program program;
+  program.model_name = graph_.name;
+  program.isa = IsaName(isa());
+  program.arena_size = plan.total;
+  program.weights = std::move(weights_);
+  for (PendingStep& pending : steps_) {
+    for (BlockId b : pending.blocks) pending.step.operands.push_back({blocks_[b].space, blocks_[b].index, blocks_[b].offset, blocks_[b].size});
+    program.steps.push_back(std::move(pending.step));
+  }
+  const auto describe = [&](ValueId v) {
+    runtime::IoDesc io;
+    io.name = graph_.value(v).name;
+    io.dtype = type(v).dtype;
+    io.dims = type(v).shape.vec();
+    io.format = io.dims.size() == 4 ? "NCHW" : "ND";
+    io.bytes = type(v).shape.elements() * SizeOf(type(v).dtype);
+    return io;
+  };
+  for (ValueId v : graph_.inputs()) program.inputs.push_back(describe(v));
+  for (ValueId v : graph_.outputs()) program.outputs.push_back(describe(v));
+  return program;
+}
+
+absl::StatusOr<runtime::Operand> ProgramBuilder::OperandOf(const Place& place) const {
+  const Block& b = blocks_[place.block];
+  return runtime::Operand{b.space, b.index, b.offset, b.size};
+}
+
+}  // namespace omkit

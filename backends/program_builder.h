@@ -1,0 +1,137 @@
+// Collects the steps and the memory of a program while backends lower nodes into it. Floor 4.
+//
+// Every value gets a Place: a block of memory and a view of it in ONNX dimension order. How elements lie in memory is the view's
+// strides: row-major, channels-last with a halo, or a window into another value's block, so that reshapes, slices and most
+// transposes cost nothing. Readers ask for the form they need (Plain, Image) and get a copy step only when the place differs.
+#ifndef OMKIT_BACKENDS_PROGRAM_BUILDER_H_
+#define OMKIT_BACKENDS_PROGRAM_BUILDER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "backends/kernels/view.h"
+#include "base/cpu.h"
+#include "ir/graph.h"
+#include "runtime/program.h"
+
+namespace omkit {
+
+using BlockId = int32_t;
+
+// Elements around an image that convolutions may read: filled with the zero point (0.0 for float).
+struct Halo {
+  int64_t top = 0, left = 0, bottom = 0, right = 0;
+  bool empty() const { return top == 0 && left == 0 && bottom == 0 && right == 0; }
+  bool Covers(const Halo& need) const { return top >= need.top && left >= need.left && bottom >= need.bottom && right >= need.right; }
+};
+Halo Union(const Halo& a, const Halo& b);
+
+struct Place {
+  BlockId block = -1;
+  kernels::View view;  // dims of the value, in ONNX order
+  Halo halo;           // valid only for images (NewImage)
+};
+
+class ProgramBuilder {
+ public:
+  struct Options {
+    Isa isa = Isa::kGeneric;
+    // Values whose bytes must still be there after the last step (calibration reads them).
+    std::vector<ir::ValueId> keep;
+  };
+
+  // The graph must have static shapes and outlive the builder.
+  ProgramBuilder(const ir::Graph& graph, Options options);
+
+  const ir::Graph& graph() const { return graph_; }
+  Isa isa() const { return options_.isa; }
+  const TensorType& type(ir::ValueId v) const { return graph_.value(v).type; }
+
+  // Where a value lies. Constants are put into the weights, row-major, when first asked for.
+  absl::StatusOr<Place> At(ir::ValueId v);
+  // Row-major and dense.
+  absl::StatusOr<Place> Plain(ir::ValueId v);
+  // Plain and from the first byte of its block: for kernels that know no views.
+  absl::StatusOr<Place> WholeBlock(ir::ValueId v);
+  // Rank 4, channels contiguous, pixel stride a multiple of 4 bytes, with at least the halo `need`.
+  absl::StatusOr<Place> Image(ir::ValueId v, const Halo& need);
+  // A matrix [rows, columns] of the value's last dimension, as an image of one row: row stride a multiple of 4 bytes.
+  absl::StatusOr<Place> Rows(ir::ValueId v);
+
+  // Memory for a result. Plain results that are model outputs lie in the caller's buffer.
+  Place NewPlain(ir::ValueId v);
+  // Rank 4, channels-last, with the halo that the convolutions reading it need; adds the step that fills the halo.
+  Place NewImage(ir::ValueId v);
+  // The physical order of `model`: an image when that is one and the value has rank 4, else plain.
+  Place NewLike(ir::ValueId v, const Place& model);
+  // Declares that the value lies there: a new place, or a view into another value's.
+  void Bind(ir::ValueId v, const Place& place) { places_[v] = place; }
+
+  BlockId AddWeights(const void* data, size_t size);
+  template <typename T>
+  BlockId AddWeights(const std::vector<T>& values) { return AddWeights(values.data(), values.size() * sizeof(T)); }
+
+  template <typename Params>
+  void AddStep(const ir::Node& node, std::string kernel, const Params& params, std::vector<BlockId> operands, int64_t operations = 0) {
+    AddStepBytes(node.name, ir::OpName(node.op), std::move(kernel), runtime::ParamBytes(params), std::move(operands), operations);
+  }
+  void AddStepBytes(const std::string& node, const std::string& op, std::string kernel, std::string params, std::vector<BlockId> operands,
+                    int64_t operations);
+
+  // Copies outputs that do not lie in the caller's buffers yet, plans the arena and returns the program's steps, memory and io.
+  absl::StatusOr<runtime::Program> Finish();
+  // After Finish: where a kept value lies in the arena.
+  absl::StatusOr<runtime::Operand> OperandOf(const Place& place) const;
+
+ private:
+  struct Block {
+    runtime::Space space;
+    uint32_t index;
+    uint64_t offset;
+    uint64_t size;
+    int first_step;  // -1: not used yet
+    int last_step;
+  };
+  struct PendingStep {
+    runtime::Step step;
+    std::vector<BlockId> blocks;
+  };
+
+  BlockId AddBlock(runtime::Space space, uint32_t index, uint64_t size);
+  absl::StatusOr<Place> CopyInto(ir::ValueId v, const Place& from, Place to);
+  Place ImagePlace(const TensorType& type, const Halo& halo);
+  void FillHalo(const std::string& name, const TensorType& type, const Place& place);
+  Halo NeededHalo(ir::ValueId v) const;
+
+  const ir::Graph& graph_;
+  Options options_;
+  std::map<ir::ValueId, Place> places_;
+  std::map<ir::ValueId, Place> plain_copies_;
+  std::map<ir::ValueId, Place> image_copies_;
+  std::map<ir::ValueId, Place> row_copies_;
+  std::vector<Block> blocks_;
+  std::vector<PendingStep> steps_;
+  std::vector<uint8_t> weights_;
+  std::unordered_multimap<size_t, BlockId> weight_blocks_;  // by hash of the content: equal constants are stored once
+};
+
+// True when the view visits its elements in dense row-major order.
+bool IsDense(const kernels::View& view);
+// An image place as the kernels want it: N, H, W, C.
+kernels::View Nhwc(const Place& place);
+// Rewrites views of equal dims alike: dimensions of size 1 go, the rest is ordered by the last view's strides, and neighbours that are
+// contiguous in every view merge. OK is false when more than kMaxViewRank dimensions remain.
+bool CollapseViews(absl::Span<kernels::View* const> views);
+// A view of `dims` with zero strides along the dimensions in which `place` is broadcast (numpy rules).
+kernels::View BroadcastView(const Place& place, const Shape& dims);
+// The halo that a Conv node reads around its input.
+Halo HaloOf(const ir::Graph& graph, const ir::Node& conv);
+
+}  // namespace omkit
+
+#endif  // OMKIT_BACKENDS_PROGRAM_BUILDER_H_

@@ -1,0 +1,36 @@
+// Passes that bring a float graph into the form backends run well: fewer, larger operators with the same meaning. Floor 3.
+// All of them run before calibration, so that only tensors which exist at run time are observed.
+#ifndef OMKIT_PASSES_FUSE_H_
+#define OMKIT_PASSES_FUSE_H_
+
+#include "passes/pass.h"
+
+namespace omkit::passes {
+
+// Drops operators without effect: Identity, Cast to the same type, Reshape/Transpose/Slice/Pad/... that change nothing, chains of
+// Transpose or of Reshape.
+Pass Simplify();
+
+// Gemm and MatMul with a constant right side become Dense; Add of a constant vector becomes its bias.
+Pass FormDense();
+
+// BatchNormalization, and Mul, Div, Add, Sub with a per-channel constant, fold into the Conv, ConvTranspose or Dense before them.
+// A BatchNormalization without one becomes Mul and Add.
+Pass FuseBatchNorm();
+
+// A constant zero Pad of the spatial dimensions folds into the Conv or the counting AveragePool behind it.
+Pass FusePad();
+
+// Decomposed activations become one operator: x*Sigmoid(x) -> Swish, x*HardSigmoid(x) and x*Clip(x+3,0,6)/6 -> HardSwish,
+// Clip(x+3,0,6)/6 -> HardSigmoid, x*0.5*(1+Erf(x/sqrt 2)) -> Gelu.
+Pass FuseComposite();
+
+// Add(Conv(x), y) -> Conv(x, residual y) when the convolution's result has no other reader. Dense likewise.
+Pass FuseResidual();
+
+// Relu and Clip become the act_min, act_max clamp of the Conv, Dense, Add, Sub or Mul before them.
+Pass FuseActivation();
+
+}  // namespace omkit::passes
+
+#endif  // OMKIT_PASSES_FUSE_H_

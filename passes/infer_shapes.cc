@@ -1,0 +1,88 @@
+#include "absl/strings/str_cat.h"
+#include "base/checked.h"
+#include "base/status.h"
+#include "ir/op.h"
+#include "passes/shapes.h"
+
+namespace omkit::passes {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+using ir::ValueId;
+
+// A fold may not make a model much larger than its file: a chain of Concat or Expand over a small constant can.
+constexpr int64_t kMaxFoldedBytes = int64_t{256} << 20;
+
+bool DescribesStaticShape(const Graph& graph, const Node& node) {
+  return (node.op == ir::OpKind::kShape || node.op == ir::OpKind::kSize) && graph.value(node.inputs[0]).type.shape.IsStatic();
+}
+
+bool AllInputsConstant(const Graph& graph, const Node& node) {
+  for (ValueId v : node.inputs) {
+    if (v != ir::kNoValue && !graph.IsConstant(v)) return false;
+  }
+  return !node.inputs.empty();
+}
+
+absl::Status Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
+  std::vector<Tensor> shape_only(node.inputs.size());
+  std::vector<const Tensor*> inputs;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId v = node.inputs[i];
+    if (v != ir::kNoValue && !graph.IsConstant(v)) {
+      // Shape and Size read the type only.
+      static uint8_t no_bytes = 0;
+      shape_only[i] = Tensor::View(graph.value(v).type, &no_bytes);
+      inputs.push_back(&shape_only[i]);
+    } else {
+      inputs.push_back(v == ir::kNoValue ? nullptr : &graph.value(v).constant);
+    }
+  }
+  std::vector<Tensor> results(node.outputs.size());
+  std::vector<Tensor*> outputs;
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    const TensorType& type = graph.value(node.outputs[i]).type;
+    OMKIT_ASSIGN_OR_RETURN(const int64_t elements, CheckedElements(type.shape.dims()));
+    *folded_bytes += elements * static_cast<int64_t>(SizeOf(type.dtype));
+    if (*folded_bytes > kMaxFoldedBytes) {
+      return absl::ResourceExhaustedError(absl::StrCat("constant subgraphs expand to more than ", kMaxFoldedBytes >> 20, " MiB"));
+    }
+    OMKIT_ASSIGN_OR_RETURN(results[i], Tensor::Allocate(type));
+    outputs.push_back(&results[i]);
+  }
+  OMKIT_RETURN_IF_ERROR(ir::EvalOp(node.op, {node.attrs, inputs, outputs}));
+  const std::vector<ValueId> values = node.outputs;
+  graph.RemoveNode(node.id);
+  for (size_t i = 0; i < values.size(); ++i) graph.SetConstant(values[i], std::move(results[i]));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Pass InferShapes() {
+  return {"infer_shapes", [](Graph& graph) -> absl::Status {
+            int64_t folded_bytes = 0;
+            OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
+            for (ir::NodeId id : order) {
+              OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, id));
+              const Node& node = graph.node(id);
+              const std::string who = Describe(node);
+              if (AllInputsConstant(graph, node) || DescribesStaticShape(graph, node)) {
+                OMKIT_RETURN_IF_ERROR(Annotate(Fold(node, &folded_bytes, graph), who));
+                continue;
+              }
+              for (ValueId v : node.outputs) {
+                const TensorType& type = graph.value(v).type;
+                if (!type.shape.IsStatic()) {
+                  return absl::UnimplementedError(absl::StrCat(who, ": the shape of output '", graph.value(v).name, "' is ", type.shape.ToString(),
+                                                               " and depends on data; only static shapes are compiled"));
+                }
+                OMKIT_RETURN_IF_ERROR(Annotate(CheckedElements(type.shape.dims()).status(), who));
+              }
+            }
+            return absl::OkStatus();
+          }};
+}
+
+}  // namespace omkit::passes

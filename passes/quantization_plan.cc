@@ -1,0 +1,148 @@
+#include "passes/quantization_plan.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "base/status.h"
+#include "ir/op.h"
+
+namespace omkit::passes {
+namespace {
+
+using ir::Graph;
+using ir::kNoValue;
+using ir::Node;
+using ir::NodeId;
+using ir::OpKind;
+using ir::ValueId;
+
+bool IsCompute(OpKind op) { return op == OpKind::kConv || op == OpKind::kDense; }
+
+bool IsFloatValue(const Graph& graph, ValueId v) { return v != kNoValue && graph.value(v).type.dtype == DType::kFloat32; }
+
+class Planner {
+ public:
+  Planner(const Graph& graph, std::vector<NodeId> order, const QuantizePolicy& policy)
+      : graph_(graph), order_(std::move(order)), policy_(policy), users_(graph.num_values()) {
+    for (NodeId id : order_) {
+      const Node& node = graph.node(id);
+      for (int i = 0; i < static_cast<int>(node.inputs.size()); ++i) {
+        if (node.inputs[i] != kNoValue) users_[node.inputs[i]].push_back({id, i});
+      }
+    }
+    plan_.int8_node.assign(order_.empty() ? 0 : *std::max_element(order_.begin(), order_.end()) + 1, false);
+    plan_.group.assign(graph.num_values(), -1);
+  }
+
+  QuantizationPlan Run() {
+    for (NodeId id : order_) plan_.int8_node[id] = IsCandidate(graph_.node(id));
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      for (NodeId id : order_) {
+        if (!plan_.int8_node[id] || Holds(graph_.node(id))) continue;
+        plan_.int8_node[id] = false;
+        changed = true;
+      }
+    }
+    CollectValues();
+    return std::move(plan_);
+  }
+
+ private:
+  bool IsCandidate(const Node& node) const {
+    if (policy_.skip_nodes.count(node.name) != 0 || !policy_.supported(graph_, node)) return false;
+    for (int i = 0; i < DataInputs(node); ++i) {
+      if (i < static_cast<int>(node.inputs.size()) && node.inputs[i] != kNoValue && !IsFloatValue(graph_, node.inputs[i])) return false;
+    }
+    return IsFloatValue(graph_, node.outputs[0]);
+  }
+
+  bool Holds(const Node& node) const {
+    if (IsCompute(node.op)) return true;
+    for (int i = 0; i < DataInputs(node); ++i) {
+      const ValueId v = node.inputs[i];
+      if (v == kNoValue || graph_.IsConstant(v)) continue;
+      const Node* producer = graph_.Producer(v);
+      const bool from_int8 = producer != nullptr && plan_.int8_node[producer->id];
+      const bool movable_input = producer == nullptr && KeepsQuantization(node.op);
+      if (!from_int8 && !movable_input) return false;
+    }
+    return std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return ReadAsInt8(v); });
+  }
+
+  bool ReadAsInt8(ValueId v) const {
+    return std::any_of(users_[v].begin(), users_[v].end(), [&](const ir::Use& use) {
+      const Node& node = graph_.node(use.node);
+      const bool residual = IsCompute(node.op) && use.input == 3;
+      return plan_.int8_node[use.node] && (use.input < DataInputs(node) || residual);
+    });
+  }
+
+  int Root(ValueId v) {
+    while (plan_.group[v] != v) v = plan_.group[v] = plan_.group[plan_.group[v]];
+    return v;
+  }
+  void Join(ValueId a, ValueId b) {
+    const int ra = Root(a);
+    const int rb = Root(b);
+    plan_.group[std::max(ra, rb)] = std::min(ra, rb);
+  }
+
+  void AddValue(ValueId v) {
+    if (!IsFloatValue(graph_, v) || graph_.IsConstant(v) || plan_.group[v] >= 0) return;
+    plan_.group[v] = v;
+    plan_.values.push_back(v);
+  }
+
+  void CollectValues() {
+    for (ValueId v : graph_.inputs()) {
+      if (ReadAsInt8(v)) AddValue(v);
+    }
+    for (NodeId id : order_) {
+      const Node& node = graph_.node(id);
+      const bool whole = plan_.int8_node[id] && !IsCompute(node.op);
+      for (ValueId v : node.outputs) {
+        if (whole || ReadAsInt8(v)) AddValue(v);
+      }
+    }
+    for (NodeId id : order_) {
+      const Node& node = graph_.node(id);
+      // Concat is left out: its inputs may be requantized when their ranges differ too much.
+      if (!plan_.int8_node[id] || !KeepsQuantization(node.op) || node.op == OpKind::kConcat) continue;
+      for (ValueId v : node.outputs) Join(node.inputs[0], v);
+    }
+    for (ValueId v : plan_.values) plan_.group[v] = Root(v);
+  }
+
+  const Graph& graph_;
+  std::vector<NodeId> order_;
+  const QuantizePolicy& policy_;
+  std::vector<std::vector<ir::Use>> users_;
+  QuantizationPlan plan_;
+};
+
+}  // namespace
+
+bool KeepsQuantization(OpKind op) {
+  const ir::OpDef& def = ir::Def(op);
+  return def.Is(ir::kMovement) || op == OpKind::kMaxPool || op == OpKind::kGlobalMaxPool || op == OpKind::kReduceMax || op == OpKind::kReduceMin ||
+         op == OpKind::kResize;
+}
+
+int DataInputs(const Node& node) {
+  switch (node.op) {
+    case OpKind::kAdd:
+    case OpKind::kSub:
+    case OpKind::kMul: return 2;
+    case OpKind::kConcat: return static_cast<int>(node.inputs.size());
+    default: return 1;
+  }
+}
+
+absl::StatusOr<QuantizationPlan> PlanQuantization(const Graph& graph, const QuantizePolicy& policy) {
+  OMKIT_ASSIGN_OR_RETURN(std::vector<NodeId> order, graph.TopologicalOrder());
+  return Planner(graph, std::move(order), policy).Run();
+}
+
+}  // namespace omkit::passes
