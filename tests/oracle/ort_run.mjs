@@ -176,7 +176,8 @@ function makeSamples(ort, args, metas) {
   const [first] = lists.values();
   const samples = first.map((entry, i) => ({stem: entry.stem, feeds: () =>
     Object.fromEntries([...fixed, ...[...lists].map(([name, list]) => [name, list[i].tensor()])])}));
-  if (new Set(samples.map(s => s.stem)).size !== samples.length) samples.forEach((s, i) => s.stem = `${String(i).padStart(6, '0')}_${s.stem}`);
+  if (new Set(samples.map(s => s.stem)).size !== samples.length)
+    samples.forEach((s, i) => s.stem = `${String(i).padStart(6, '0')}_${s.stem}`);
   return {many: true, samples};
 }
 
@@ -217,8 +218,8 @@ function readLabels(file, offset) {
 async function main() {
   const args = parseArgs(process.argv.slice(2));
   const ort = loadOrt();
-  const session = await ort.InferenceSession.create(args.model, {executionProviders: ['cpu'], graphOptimizationLevel: LEVELS[args.level],
-    intraOpNumThreads: args.threads, interOpNumThreads: 1, executionMode: 'sequential', logSeverityLevel: 3});
+  const session = await ort.InferenceSession.create(args.model, {executionProviders: ['cpu'],
+    graphOptimizationLevel: args.info ? 'disabled' : LEVELS[args.level], intraOpNumThreads: args.threads, interOpNumThreads: 1, executionMode: 'sequential', logSeverityLevel: 3});
   const describe = list => list.map(v => ({name: v.name, type: v.type, dims: v.shape}));
   if (args.info) {
     console.log(JSON.stringify({inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata)}, null, 1));
