@@ -219,7 +219,8 @@ async function main() {
   const args = parseArgs(process.argv.slice(2));
   const ort = loadOrt();
   const session = await ort.InferenceSession.create(args.model, {executionProviders: ['cpu'],
-    graphOptimizationLevel: args.info ? 'disabled' : LEVELS[args.level], intraOpNumThreads: args.threads, interOpNumThreads: 1, executionMode: 'sequential', logSeverityLevel: 3});
+    graphOptimizationLevel: args.info ? 'disabled' : LEVELS[args.level], intraOpNumThreads: args.threads,
+    interOpNumThreads: 1, executionMode: 'sequential', logSeverityLevel: 3});
   const describe = list => list.map(v => ({name: v.name, type: v.type, dims: v.shape}));
   if (args.info) {
     console.log(JSON.stringify({inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata)}, null, 1));
