@@ -6,6 +6,8 @@ namespace omkit::kernels {
 namespace {
 
 constexpr int64_t kMaxDim = int64_t{1} << 40;
+// Leaves kernels room to multiply a stride by a spatial stride or dilation.
+constexpr int64_t kMaxStride = int64_t{1} << 38;
 
 }  // namespace
 
@@ -24,6 +26,9 @@ absl::Status VerifyView(const View& view, uint64_t operand_bytes, const int64_t*
     if (view.dims[i] < 0 || view.dims[i] > kMaxDim || low < 0 || low > kMaxDim || high < 0 || high > kMaxDim) {
       return absl::InvalidArgumentError(absl::StrFormat("view dimension %d is %d with %d before and %d after, expected 0 to %d", i,
                                                         view.dims[i], low, high, kMaxDim));
+    }
+    if (view.strides[i] > kMaxStride || view.strides[i] < -kMaxStride) {
+      return absl::InvalidArgumentError(absl::StrFormat("view stride %d is %d, expected at most %d", i, view.strides[i], kMaxStride));
     }
     elements *= view.dims[i];
     if (elements > kMaxDim) return absl::InvalidArgumentError(absl::StrFormat("view has more than %d elements", kMaxDim));

@@ -1,0 +1,47 @@
+#include "backends/kernels/conv_u8/conv_u8.h"
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_u8/pack.h"
+#include "backends/kernels/conv_u8/verify.h"
+#include "backends/kernels/registration.h"
+#include "base/checked.h"
+#include "base/status.h"
+
+namespace omkit::kernels {
+
+#define OMKIT_TIER(tier, isa)           \
+  namespace tier {                      \
+  void ConvU8(const KernelArgs& args);  \
+  }
+#include "backends/kernels/tiers.inc"
+#undef OMKIT_TIER
+
+namespace {
+
+template <Isa kIsa>
+absl::Status Verify(const runtime::Step& step) {
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5, 6));
+  const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
+  OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, RoundUp(p.in.dims[3], 4)));
+  if (p.in.dims[3] % p.groups != 0 || p.out.dims[3] % p.groups != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ",
+                                                   p.groups, " groups, expected multiples"));
+  }
+  const CheckedSize bytes = PackedConvU8Size(kIsa, p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
+  return VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
+}
+
+const runtime::KernelDef kRows[] = {
+#define OMKIT_TIER(tier, isa) {"conv_u8." #tier, Verify<isa>, nullptr, nullptr, RunTier<tier::ConvU8>},
+#include "backends/kernels/tiers.inc"
+#undef OMKIT_TIER
+};
+
+}  // namespace
+
+std::string ConvU8Kernel(Isa isa) { return absl::StrCat("conv_u8.", IsaName(isa)); }
+void RegisterConvU8Kernels() { RegisterRows(kRows); }
+
+}  // namespace omkit::kernels

@@ -1,0 +1,107 @@
+#include <functional>
+
+#include "backends/kernels/conv_u8/conv_u8.h"
+#include "backends/kernels/conv_u8/reference.h"
+#include "base/checked.h"
+#include "gtest/gtest.h"
+
+namespace omkit::kernels {
+namespace {
+
+class ConvU8Test : public testing::TestWithParam<Isa> {
+ protected:
+  static void SetUpTestSuite() { RegisterConvU8Kernels(); }
+
+  void Check(const ConvCase& c, int threads) {
+    const ConvU8Params& p = c.params;
+    const std::vector<uint8_t> packed =
+        PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(c, packed, &runner);
+    ASSERT_EQ(runner.Run(threads), absl::OkStatus());
+    ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " out " << p.out.dims[1]
+                                                 << "x" << p.out.dims[2] << "x" << p.out.dims[3] << " kernel " << p.kernel_h << "x" << p.kernel_w
+                                                 << " groups " << p.groups << " threads " << threads << " float " << p.float_output;
+  }
+};
+
+TEST_P(ConvU8Test, EqualsNestedLoopsOnRandomCases) {
+  Random random(11);
+  for (int i = 0; i < 250; ++i) ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, {}), 1 + i % 5)) << "case " << i;
+}
+
+TEST_P(ConvU8Test, EqualsNestedLoopsOnDenseCases) {
+  Random random(12);
+  const ConvChoice choices[] = {
+      {1, 1, 1, 16, 96, 7, 14, 1, false, true},  {1, 1, 1, 24, 144, 7, 7, 1, false, true}, {1, 1, 1, 64, 64, 7, 7, 2, false, true},
+      {3, 1, 1, 32, 64, 14, 14, 1, false, true}, {3, 2, 1, 3, 32, 15, 21, 1, false, true}, {7, 2, 1, 3, 64, 13, 28, 1, false, true},
+      {1, 1, 1, 260, 70, 1, 1, 1, false, true},  {1, 1, 1, 128, 33, 1, 1, 9, false, true}, {3, 1, 32, 4, 4, 6, 9, 1, false, true},
+      {1, 1, 3, 8, 80, 5, 5, 1, false, true},    {1, 1, 1, 1024, 40, 3, 5, 1, false, true},
+  };
+  for (const ConvChoice& choice : choices) {
+    for (int threads = 1; threads <= 5; ++threads) ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, choice), threads));
+  }
+}
+
+TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
+  Random random(13);
+  ConvChoice choice;
+  choice.dense = true;
+  choice.kernel = 3;
+  choice.in_channels = 8;
+  choice.out_channels = 24;
+  choice.height = choice.width = 9;
+  choice.stride = 1;
+  choice.groups = 1;
+  const ConvCase good = RandomConvCase(random, choice);
+  const std::vector<std::function<void(ConvU8Params*)>> damages = {
+      [](ConvU8Params* p) { p->in.offset -= 1 + p->in.strides[1] + p->in.strides[2]; },
+      [](ConvU8Params* p) { p->in.offset += 1; },
+      [](ConvU8Params* p) { p->in.strides[1] *= 2; },
+      [](ConvU8Params* p) { p->in.rank = 5; },
+      [](ConvU8Params* p) { p->in.strides[3] = 2; },
+      [](ConvU8Params* p) { p->out.offset = 1; },
+      [](ConvU8Params* p) { p->out.dims[1] += 1; },
+      [](ConvU8Params* p) { p->out.dims[0] += 1; },
+      [](ConvU8Params* p) { p->out.strides[1] = -p->out.strides[1]; },
+      [](ConvU8Params* p) { p->out.dims[3] = 0; },
+      [](ConvU8Params* p) { p->float_output = 1; },
+      [](ConvU8Params* p) { p->has_residual = 1; },
+      [](ConvU8Params* p) { p->kernel_h = 4; },
+      [](ConvU8Params* p) { p->kernel_w = 0; },
+      [](ConvU8Params* p) { p->stride_h = 0; },
+      [](ConvU8Params* p) { p->stride_w = 2; },
+      [](ConvU8Params* p) { p->dilation_h = 2; },
+      [](ConvU8Params* p) { p->dilation_w = -1; },
+      [](ConvU8Params* p) { p->pad_top = 2; },
+      [](ConvU8Params* p) { p->pad_left = -1; },
+      [](ConvU8Params* p) { p->groups = 0; },
+      [](ConvU8Params* p) { p->groups = 5; },
+      [](ConvU8Params* p) { p->out_zero = 256; },
+      [](ConvU8Params* p) { p->clamp_min = -1; },
+      [](ConvU8Params* p) { p->clamp_max = 300; },
+      [](ConvU8Params* p) { p->clamp_min = 20, p->clamp_max = 10; },
+      [](ConvU8Params* p) { p->kernel_h = p->dilation_h = 1 << 30; },
+  };
+  const std::vector<uint8_t> packed = PackConvU8Weights(GetParam(), good.weights.data(), 24, 8, 3, 3, 1);
+  for (size_t i = 0; i <= damages.size(); ++i) {
+    ConvU8Params p = good.params;
+    if (i < damages.size()) damages[i](&p);
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(good, packed, &runner);
+    EXPECT_EQ(runner.Verify().ok(), i == damages.size()) << "damage " << i << ": " << runner.Verify();
+  }
+  for (int operand = 0; operand < 5; ++operand) {
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(good.params));
+    AddOperands(good, packed, &runner);
+    runner.step().operands[operand].size -= 1;
+    EXPECT_FALSE(runner.Verify().ok()) << operand;
+    runner.step().operands.pop_back();
+    EXPECT_FALSE(runner.Verify().ok());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiers, ConvU8Test, testing::ValuesIn(RunnableTiers()), [](const auto& info) { return std::string(IsaName(info.param)); });
+
+}  // namespace
+}  // namespace omkit::kernels

@@ -1,0 +1,19 @@
+// Checks shared by the INT8 convolution families: what any step must hold so that no kernel leaves its operands. Floor 4.
+#ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_VERIFY_H_
+#define OMKIT_BACKENDS_KERNELS_CONV_U8_VERIFY_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "backends/kernels/conv_u8/conv_u8.h"
+#include "runtime/program.h"
+
+namespace omkit::kernels {
+
+// Everything but the relation of groups and channels and the size of the packed weights. Kernels may read the input's channels up
+// to `readable_channels` at every tap of every output pixel.
+absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& params, int64_t readable_channels);
+
+}  // namespace omkit::kernels
+
+#endif  // OMKIT_BACKENDS_KERNELS_CONV_U8_VERIFY_H_

@@ -1,0 +1,44 @@
+#include "backends/kernels/dwconv_u8/dwconv_u8.h"
+
+#include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_u8/verify.h"
+#include "backends/kernels/dwconv_u8/pack.h"
+#include "backends/kernels/registration.h"
+#include "base/status.h"
+
+namespace omkit::kernels {
+
+#define OMKIT_TIER(tier, isa)             \
+  namespace tier {                        \
+  void DwConvU8(const KernelArgs& args);  \
+  }
+#include "backends/kernels/tiers.inc"
+#undef OMKIT_TIER
+
+namespace {
+
+template <Isa kIsa>
+absl::Status Verify(const runtime::Step& step) {
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(DwConvU8Params), 5, 6));
+  const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
+  OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, p.in.dims[3]));
+  if (p.in.dims[3] != p.groups || p.out.dims[3] != p.groups) {
+    return absl::InvalidArgumentError(absl::StrCat("depthwise convolution has ", p.in.dims[3], " input and ", p.out.dims[3],
+                                                   " output channels in ", p.groups, " groups, expected equal numbers"));
+  }
+  const CheckedSize bytes = PackedDwConvU8Size(kIsa, p.groups, p.kernel_h, p.kernel_w);
+  return VerifyOperandSize("packed depthwise weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
+}
+
+const runtime::KernelDef kRows[] = {
+#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify<isa>, nullptr, nullptr, RunTier<tier::DwConvU8>},
+#include "backends/kernels/tiers.inc"
+#undef OMKIT_TIER
+};
+
+}  // namespace
+
+std::string DwConvU8Kernel(Isa isa) { return absl::StrCat("dwconv_u8.", IsaName(isa)); }
+void RegisterDwConvU8Kernels() { RegisterRows(kRows); }
+
+}  // namespace omkit::kernels

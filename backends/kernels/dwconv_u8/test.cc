@@ -1,0 +1,78 @@
+#include "backends/kernels/dwconv_u8/dwconv_u8.h"
+
+#include "backends/kernels/conv_u8/reference.h"
+#include "gtest/gtest.h"
+
+namespace omkit::kernels {
+namespace {
+
+class DwConvU8Test : public testing::TestWithParam<Isa> {
+ protected:
+  static void SetUpTestSuite() { RegisterDwConvU8Kernels(); }
+
+  void Check(const ConvCase& c, int threads) {
+    const DwConvU8Params& p = c.params;
+    StepRunner runner(DwConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(c, PackDwConvU8Weights(GetParam(), c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
+    ASSERT_EQ(runner.Run(threads), absl::OkStatus());
+    ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " kernel " << p.kernel_h
+                                                 << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation "
+                                                 << p.dilation_h << "x" << p.dilation_w << " threads " << threads << " float " << p.float_output
+                                                 << " residual " << p.has_residual;
+  }
+};
+
+TEST_P(DwConvU8Test, EqualsNestedLoopsOnRandomCases) {
+  Random random(21);
+  ConvChoice choice;
+  choice.depthwise = true;
+  for (int i = 0; i < 200; ++i) ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
+}
+
+TEST_P(DwConvU8Test, EqualsNestedLoopsOnFastShapes) {
+  Random random(22);
+  for (int kernel : {3, 5}) {
+    for (int stride : {1, 2}) {
+      for (int i = 0; i < 30; ++i) {
+        ConvChoice choice;
+        choice.depthwise = true;
+        choice.kernel = kernel;
+        choice.stride = stride;
+        choice.dense = i % 2 == 0;
+        choice.width = i % 3 == 0 ? 1 + i / 3 : 0;
+        choice.in_channels = i % 5 == 0 ? 64 : 0;
+        ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
+      }
+    }
+  }
+}
+
+TEST_P(DwConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
+  Random random(23);
+  ConvChoice choice;
+  choice.depthwise = choice.dense = true;
+  choice.kernel = 3;
+  choice.in_channels = 24;
+  choice.stride = 1;
+  const ConvCase good = RandomConvCase(random, choice);
+  const std::vector<uint8_t> packed = PackDwConvU8Weights(GetParam(), good.weights.data(), 24, 3, 3);
+  const auto verify = [&](auto damage) {
+    DwConvU8Params p = good.params;
+    damage(&p);
+    StepRunner runner(DwConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(good, packed, &runner);
+    return runner.Verify();
+  };
+  EXPECT_EQ(verify([](DwConvU8Params*) {}), absl::OkStatus());
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->groups = 1; }).ok());
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->out.dims[3] = 12; }).ok());
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->kernel_h = 5; }).ok());
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->in.offset += 1; }).ok());
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->stride_w = 0; }).ok());
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->pad_left = 100; }).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiers, DwConvU8Test, testing::ValuesIn(RunnableTiers()), [](const auto& info) { return std::string(IsaName(info.param)); });
+
+}  // namespace
+}  // namespace omkit::kernels
