@@ -1,0 +1,124 @@
+// Adapters of operators that compute.
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "frontends/onnx/adapters.h"
+#include "frontends/onnx/tensor.h"
+
+namespace omkit::frontends::adapters {
+
+absl::Status Softmax(OnnxNode& node) {
+  const int64_t axis = node.attrs.Int("axis", node.opset < 13 ? 1 : -1);
+  node.attrs.Set("axis", axis);
+  if (node.opset >= 13 || axis == -1 || axis == node.rank(0) - 1) return Direct(node);
+  ir::Attrs at_axis;
+  at_axis.Set("axis", axis);
+  const ir::ValueId shape = node.EmitBefore(ir::OpKind::kShape, "shape", {node.inputs[0]});
+  const ir::ValueId flat = node.EmitBefore(ir::OpKind::kFlatten, "flatten", {node.inputs[0]}, at_axis);
+  const std::vector<ir::ValueId> outputs = node.outputs;
+  node.inputs = {flat};
+  node.outputs = {node.graph->AddValue(absl::StrCat(node.name, "/flat"))};
+  node.attrs.Set("axis", int64_t{-1});
+  node.Emit();
+  TryInfer(*node.graph, node.graph->AddNodeInto(ir::OpKind::kReshape, absl::StrCat(node.name, "/reshape"), {node.outputs[0], shape}, outputs));
+  return absl::OkStatus();
+}
+
+absl::Status BatchNormalization(OnnxNode& node) {
+  if (node.attrs.Int("training_mode", 0) != 0) return absl::UnimplementedError("training_mode=1; export the network for inference");
+  if (node.attrs.Int("spatial", 1) != 1) return absl::UnimplementedError("spatial=0 (statistics per element)");
+  OMKIT_RETURN_IF_ERROR(node.KeepOutputs(1));
+  for (const char* name : {"training_mode", "spatial", "momentum"}) node.attrs.Erase(name);
+  return Direct(node);
+}
+
+absl::Status LayerNormalization(OnnxNode& node) {
+  OMKIT_RETURN_IF_ERROR(node.KeepOutputs(1));
+  if (node.attrs.Int("stash_type", 1) != 1) return absl::UnimplementedError("stash_type other than 1 (FLOAT)");
+  node.attrs.Erase("stash_type");
+  return Direct(node);
+}
+
+absl::Status Dropout(OnnxNode& node) {
+  if (node.opset < 12 && node.inputs.size() > 1) return absl::InvalidArgumentError("inputs 'ratio' and 'training_mode' came with opset 12");
+  if (node.has_input(2)) {
+    const Tensor* training = node.constant(2);
+    if (training == nullptr || training->dtype() != DType::kBool || training->elements() != 1 || IntegerAt(*training, 0) != 0) {
+      return absl::UnimplementedError("training_mode that is not a constant false; export the network for inference");
+    }
+  }
+  if (node.outputs.size() > 1 && node.output_used[1]) {
+    if (node.opset < 10) return absl::UnimplementedError("the mask output of this opset is used");
+    const ir::ValueId shape = node.EmitBefore(ir::OpKind::kShape, "shape", {node.inputs[0]});
+    ir::Attrs value;
+    value.Set("value", Tensor::Of<bool>(Shape{1}, {true}));
+    TryInfer(*node.graph, node.graph->AddNodeInto(ir::OpKind::kConstantOfShape, absl::StrCat(node.name, "/mask"), {shape}, {node.outputs[1]}, value));
+  }
+  node.outputs.resize(1);
+  node.inputs.resize(1);
+  node.attrs = {};
+  return Direct(node);
+}
+
+absl::Status Variadic(OnnxNode& node) {
+  const bool mean = node.op_type == "Mean";
+  const std::vector<ir::ValueId> terms = node.inputs;
+  for (ir::ValueId term : terms) {
+    if (term == ir::kNoValue) return absl::InvalidArgumentError("an input is left out");
+  }
+  if (terms.size() == 1) {
+    node.kind = ir::OpKind::kIdentity;
+    return Direct(node);
+  }
+  ir::ValueId sum = terms[0];
+  for (size_t i = 1; i + 1 < terms.size(); ++i) sum = node.EmitBefore(ir::OpKind::kAdd, absl::StrCat("add", i), {sum, terms[i]});
+  if (!mean) {
+    node.inputs = {sum, terms.back()};
+    return Direct(node);
+  }
+  const double count = static_cast<double>(terms.size());
+  Tensor divisor = Tensor::Scalar<float>(static_cast<float>(count));
+  if (node.dtype(0) == DType::kFloat64) divisor = Tensor::Scalar<double>(count);
+  if (node.dtype(0) == DType::kFloat16) divisor = Tensor::Scalar<Float16>(ToFloat16(static_cast<float>(count)));
+  if (node.dtype(0) == DType::kBFloat16) divisor = Tensor::Scalar<BFloat16>(ToBFloat16(static_cast<float>(count)));
+  sum = node.EmitBefore(ir::OpKind::kAdd, "sum", {sum, terms.back()});
+  node.kind = ir::OpKind::kDiv;
+  node.inputs = {sum, node.Constant("count", divisor)};
+  return Direct(node);
+}
+
+absl::Status Cast(OnnxNode& node) {
+  if (!node.attrs.Has("to")) return absl::InvalidArgumentError("attribute 'to' is missing");
+  const int64_t to = node.attrs.Int("to", 0);
+  if (to < 0 || to > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute 'to' is ", to, ", which is no element type"));
+  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(to));
+  if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'to'");
+  node.attrs.Set("to", static_cast<int64_t>(*dtype));
+  node.attrs.Erase("saturate");
+  return Direct(node);
+}
+
+absl::Status QuantizeLinear(OnnxNode& node) {
+  if (node.attrs.Int("block_size", 0) != 0) return absl::UnimplementedError("blocked quantization (block_size other than 0)");
+  if (node.attrs.Int("precision", 0) > 1) return absl::UnimplementedError("precision other than FLOAT");
+  const int64_t output = node.attrs.Int("output_dtype", 0);
+  for (const char* name : {"block_size", "precision", "output_dtype", "saturate"}) node.attrs.Erase(name);
+  if (output == 0) return Direct(node);
+  if (output < 0 || output > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", output, ", which is no element type"));
+  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(output));
+  if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'output_dtype'");
+  if (node.kind == ir::OpKind::kDequantizeLinear) {
+    if (*dtype != DType::kFloat32) return absl::UnimplementedError(absl::StrCat("output_dtype ", Name(*dtype)));
+    return Direct(node);
+  }
+  if (node.has_input(2)) {
+    if (node.dtype(2) == *dtype) return Direct(node);
+    return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", Name(*dtype), " but the zero point is ", Name(node.dtype(2))));
+  }
+  const Tensor* scale = node.constant(1);
+  if (scale == nullptr) return absl::UnimplementedError("output_dtype without zero point and with a scale that is not constant");
+  OMKIT_ASSIGN_OR_RETURN(Tensor zero_point, Tensor::Allocate(*dtype, scale->shape()));
+  node.SetInput(2, node.Constant("zero_point", std::move(zero_point)));
+  return Direct(node);
+}
+
+}  // namespace omkit::frontends::adapters

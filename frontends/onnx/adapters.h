@@ -1,0 +1,45 @@
+// The functions that bring one ONNX node of any opset from 7 to 23 into the canonical form of ir/ops/ops.inc. Floor 3.
+//
+//   Direct              the node as it is
+//   AxesToInput         Squeeze, Unsqueeze, Reduce*: attribute axes becomes input 1
+//   Clip                attributes min and max (opset < 11) become inputs 1 and 2
+//   Slice               attributes starts, ends, axes (opset < 10) become inputs
+//   Pad                 attributes pads and value (opset < 11) become inputs
+//   Split               attribute split (opset < 13) becomes input 1; without sizes attribute num_outputs is set
+//   Resize              Upsample 7/9 and Resize 10 become Resize with coordinate_transformation_mode=asymmetric, nearest_mode=floor;
+//                       empty roi, scales and sizes count as left out
+//   Softmax             LogSoftmax too; opset < 13 works on the input flattened to 2-D at `axis` (default 1): unless that axis is known
+//                       to be the last one, Flatten and Reshape are put around it
+//   BatchNormalization  inference form only: training_mode=1, spatial=0 and used statistics outputs are refused
+//   LayerNormalization  outputs 1 and 2 must be unused
+//   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
+//   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
+//   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; saturate is dropped (8-bit floats only)
+//   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
+#ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
+#define OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
+
+#include "absl/status/status.h"
+#include "frontends/onnx/op_map.h"
+
+namespace omkit::frontends::adapters {
+
+// Each adds the node's final form to node.graph. INVALID_ARGUMENT: the node breaks ONNX's rules. UNIMPLEMENTED: a form that omkit lacks.
+absl::Status Direct(OnnxNode& node);
+absl::Status AxesToInput(OnnxNode& node);
+absl::Status Clip(OnnxNode& node);
+absl::Status Slice(OnnxNode& node);
+absl::Status Pad(OnnxNode& node);
+absl::Status Split(OnnxNode& node);
+absl::Status Resize(OnnxNode& node);
+absl::Status Softmax(OnnxNode& node);
+absl::Status BatchNormalization(OnnxNode& node);
+absl::Status LayerNormalization(OnnxNode& node);
+absl::Status Dropout(OnnxNode& node);
+absl::Status Variadic(OnnxNode& node);
+absl::Status Cast(OnnxNode& node);
+absl::Status QuantizeLinear(OnnxNode& node);
+
+}  // namespace omkit::frontends::adapters
+
+#endif  // OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
