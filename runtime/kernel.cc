@@ -1,5 +1,7 @@
 #include "runtime/kernel.h"
 
+#include <algorithm>
+#include <cstring>
 #include <functional>
 #include <map>
 
@@ -23,6 +25,13 @@ Registry& GetRegistry() {
 }
 
 }  // namespace
+
+void FailStep(const KernelContext& context, absl::string_view message) {
+  if (context.failure == nullptr || context.failure->failed.exchange(true)) return;
+  const size_t size = std::min(message.size(), sizeof(context.failure->message) - 1);
+  std::memcpy(context.failure->message, message.data(), size);
+  context.failure->message[size] = '\0';
+}
 
 absl::Status RegisterKernel(const KernelDef* kernel) {
   if (kernel == nullptr || kernel->name == nullptr || *kernel->name == '\0' || kernel->verify == nullptr || kernel->run == nullptr) {

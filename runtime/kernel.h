@@ -2,6 +2,7 @@
 #ifndef OMKIT_RUNTIME_KERNEL_H_
 #define OMKIT_RUNTIME_KERNEL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +14,13 @@
 
 namespace omkit::runtime {
 
+// Where a step whose work depends on data reports that it cannot be done (an index out of range). One per execution, reset by the
+// executor; after the step the executor stops and returns INVALID_ARGUMENT with the node's name and the first message.
+struct StepFailure {
+  std::atomic<bool> failed{false};
+  char message[256] = {};
+};
+
 // What a kernel gets for one execution of its step on one thread.
 struct KernelContext {
   void* const* operands;  // step.operands resolved to addresses; caller buffers may be unaligned, others are 64-byte aligned
@@ -20,6 +28,7 @@ struct KernelContext {
   const void* state;      // what prepare returned
   int thread;
   int threads;            // all `threads` call run at once; the executor puts a barrier after the step
+  StepFailure* failure = nullptr;  // nullptr: failures are not reported
 };
 
 struct KernelDef {
@@ -35,6 +44,9 @@ struct KernelDef {
   // Must not allocate, lock, or throw.
   void (*run)(const Step& step, const KernelContext& context);
 };
+
+// Reports a failure from inside run; the first one of an execution wins. The message is cut to the space there is.
+void FailStep(const KernelContext& context, absl::string_view message);
 
 // Adds a kernel; the pointer must stay valid. A second kernel of the same name is refused with ALREADY_EXISTS.
 absl::Status RegisterKernel(const KernelDef* kernel);

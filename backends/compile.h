@@ -1,0 +1,49 @@
+// The compile pipeline: an imported graph becomes a program for one chip. Floor 4. The list of passes in compile.cc is the compiler's
+// table of contents.
+#ifndef OMKIT_BACKENDS_COMPILE_H_
+#define OMKIT_BACKENDS_COMPILE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/graph.h"
+#include "passes/calibrate.h"
+#include "runtime/program.h"
+
+namespace omkit {
+
+enum class QuantType {
+  kNone = 0,  // every operator in the model's own precision
+  kInt8 = 1,  // post-training quantization with calibration data
+};
+
+struct CompileOptions {
+  std::string soc_version = "host";  // a row or alias of runtime/soc.h
+  std::map<std::string, std::vector<int64_t>> input_shapes;
+  QuantType quant_type = QuantType::kNone;
+  // Opens the calibration samples once input shapes are bound; required with kInt8.
+  std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> calibration;
+  passes::ProgressFn progress;        // calibration progress; may be empty
+  std::set<std::string> skip_nodes;   // nodes kept in float, by name
+  std::string command_line;           // recorded in the manifest
+  std::string source_hash;            // of the model file, recorded in the manifest
+  std::string dump_dir;               // when set: the graph after each pass
+  std::function<void(const ir::Graph&)> on_final_graph;  // sees the graph that is lowered; may be empty
+};
+
+// Runs the pipeline. Errors name the stage, the node and the tensor. Deterministic: equal graphs, options and samples give equal
+// programs.
+absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options);
+
+// The passes that every compilation starts with, up to the fused float graph.
+absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph);
+
+}  // namespace omkit
+
+#endif  // OMKIT_BACKENDS_COMPILE_H_

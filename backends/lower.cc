@@ -1,0 +1,25 @@
+#include "backends/lower.h"
+
+#include "absl/strings/str_cat.h"
+#include "backends/backend.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace omkit {
+
+absl::Status LowerGraph(absl::string_view soc_version, const ir::Graph& graph, ProgramBuilder& builder) {
+  const std::vector<const Backend*> backends = BackendsFor(soc_version);
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
+  for (ir::NodeId id : order) {
+    const ir::Node& node = graph.node(id);
+    for (const Backend* backend : backends) {
+      if (!backend->Supports(graph, node)) continue;
+      if (backend != backends.front()) Log(LogLevel::kDebug, absl::StrCat(Describe(node), " runs on backend ", backend->name()));
+      OMKIT_RETURN_IF_ERROR(Annotate(backend->Lower(node, builder), absl::StrCat(backend->name(), ": ", Describe(node))));
+      break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace omkit

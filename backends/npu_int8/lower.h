@@ -1,0 +1,70 @@
+// Lowering of npu_int8, one function pair per operator family: `Supports*` says whether the kernels can take a node with its types as
+// they are, `Lower*` adds the steps. The table that maps operators to them is backend.cc. Floor 4.
+#ifndef OMKIT_BACKENDS_NPU_INT8_LOWER_H_
+#define OMKIT_BACKENDS_NPU_INT8_LOWER_H_
+
+#include "absl/status/status.h"
+#include "backends/program_builder.h"
+#include "ir/graph.h"
+
+namespace omkit::npu_int8 {
+
+using SupportsFn = bool (*)(const ir::Graph&, const ir::Node&);
+using LowerFn = absl::Status (*)(const ir::Node&, ProgramBuilder&);
+
+// lower_conv.cc
+bool SupportsConv(const ir::Graph& graph, const ir::Node& node);
+bool SupportsDense(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerConv(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerDense(const ir::Node& node, ProgramBuilder& builder);
+
+// lower_pool.cc
+bool SupportsPool(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerPool(const ir::Node& node, ProgramBuilder& builder);
+
+// lower_elementwise.cc
+bool SupportsUnary(const ir::Graph& graph, const ir::Node& node);
+bool SupportsBinary(const ir::Graph& graph, const ir::Node& node);
+bool SupportsQuantize(const ir::Graph& graph, const ir::Node& node);
+bool SupportsCast(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerUnary(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerBinary(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerQuantize(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerDequantize(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerCast(const ir::Node& node, ProgramBuilder& builder);
+
+// lower_reduce.cc
+bool SupportsSoftmax(const ir::Graph& graph, const ir::Node& node);
+bool SupportsReduce(const ir::Graph& graph, const ir::Node& node);
+bool SupportsArgMax(const ir::Graph& graph, const ir::Node& node);
+bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);
+bool SupportsLayerNormalization(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerSoftmax(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerReduce(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerArgMax(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerMatMul(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerLayerNormalization(const ir::Node& node, ProgramBuilder& builder);
+
+// lower_movement.cc
+bool SupportsReshape(const ir::Graph& graph, const ir::Node& node);
+bool SupportsTranspose(const ir::Graph& graph, const ir::Node& node);
+bool SupportsConcat(const ir::Graph& graph, const ir::Node& node);
+bool SupportsSlice(const ir::Graph& graph, const ir::Node& node);
+bool SupportsSplit(const ir::Graph& graph, const ir::Node& node);
+bool SupportsPad(const ir::Graph& graph, const ir::Node& node);
+bool SupportsExpand(const ir::Graph& graph, const ir::Node& node);
+bool SupportsGather(const ir::Graph& graph, const ir::Node& node);
+bool SupportsResize(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerReshape(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerTranspose(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerConcat(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerSlice(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerSplit(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerPad(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerExpand(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerGather(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerResize(const ir::Node& node, ProgramBuilder& builder);
+
+}  // namespace omkit::npu_int8
+
+#endif  // OMKIT_BACKENDS_NPU_INT8_LOWER_H_

@@ -1,0 +1,205 @@
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_f32/conv_f32.h"
+#include "backends/kernels/conv_u8/conv_u8.h"
+#include "backends/kernels/dwconv_f32/dwconv_f32.h"
+#include "backends/kernels/dwconv_u8/dwconv_u8.h"
+#include "backends/npu_int8/lower.h"
+#include "backends/npu_int8/types.h"
+#include "base/checked.h"
+#include "base/status.h"
+#include "ir/op.h"
+#include "ir/ops/requantize.h"
+#include "ir/ops/window.h"
+
+namespace omkit::npu_int8 {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+
+// Channels to which bias and multiplier tables are padded.
+constexpr int64_t kChannelPad = 64;
+
+// A convolution or dense layer in the terms both kernels share; dense layers are images of one row.
+struct Layer {
+  Place in, out, residual;
+  bool has_residual = false;
+  int64_t oc = 0, ic_per_group = 0, groups = 1;
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0;
+  int64_t pixels = 0;
+
+  bool depthwise() const { return groups == oc && ic_per_group == 1 && groups > 1; }
+  int64_t operations() const { return 2 * pixels * oc * ic_per_group * kernel_h * kernel_w; }
+};
+
+template <typename Params>
+Params WindowParams(const Layer& layer) {
+  Params p{};
+  p.in = Nhwc(layer.in);
+  p.out = Nhwc(layer.out);
+  if (layer.has_residual) p.residual = Nhwc(layer.residual);
+  p.kernel_h = static_cast<int32_t>(layer.kernel_h);
+  p.kernel_w = static_cast<int32_t>(layer.kernel_w);
+  p.stride_h = static_cast<int32_t>(layer.stride_h);
+  p.stride_w = static_cast<int32_t>(layer.stride_w);
+  p.dilation_h = static_cast<int32_t>(layer.dilation_h);
+  p.dilation_w = static_cast<int32_t>(layer.dilation_w);
+  p.pad_top = static_cast<int32_t>(layer.pad_top);
+  p.pad_left = static_cast<int32_t>(layer.pad_left);
+  p.groups = static_cast<int32_t>(layer.groups);
+  p.has_residual = layer.has_residual ? 1 : 0;
+  return p;
+}
+
+// The kernels fold the input's zero point into the bias: acc = sum(x * w) + (b - zx * sum(w)). Both sums must stay inside int32.
+absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* bias, int32_t zero_point, int64_t oc) {
+  std::vector<int32_t> folded(RoundUp(oc, kChannelPad), 0);
+  const int64_t count = w.elements() / oc;
+  for (int64_t c = 0; c < oc; ++c) {
+    int64_t sum = 0, magnitude = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t v = w.data<int8_t>()[c * count + i];
+      sum += v;
+      magnitude += std::abs(v);
+    }
+    const int64_t value = (bias == nullptr ? 0 : bias->data<int32_t>()[c]) - zero_point * sum;
+    if (std::abs(value) + 255 * magnitude > std::numeric_limits<int32_t>::max()) {
+      return absl::UnimplementedError(absl::StrCat("output channel ", c, " may overflow its int32 accumulator (", count, " products, folded bias ", value, ")"));
+    }
+    folded[c] = static_cast<int32_t>(value);
+  }
+  return folded;
+}
+
+absl::Status LowerU8(const Node& node, const Layer& layer, ProgramBuilder& builder) {
+  const TensorType& x = builder.type(node.inputs[0]);
+  const TensorType& y = builder.type(node.outputs[0]);
+  const Tensor& w = *builder.graph().ConstantInput(node, 1);
+  const Tensor* bias = builder.graph().ConstantInput(node, 2);
+  auto params = WindowParams<kernels::ConvU8Params>(layer);
+  const bool float_output = IsF32(y);
+  const float out_scale = float_output ? 1.0f : y.quant.scale[0];
+  params.float_output = float_output ? 1 : 0;
+  const ir::RealRange real = ir::ClampRealRange(node.attrs);
+  params.act_min = real.min;
+  params.act_max = real.max;
+  if (!float_output) {
+    const QuantRange clamp = ir::ClampRange(node.attrs, y.quant, y.dtype);
+    params.out_zero = y.quant.zero_point[0];
+    params.clamp_min = clamp.min;
+    params.clamp_max = clamp.max;
+  }
+  if (layer.has_residual) {
+    const QuantParams& r = builder.type(node.inputs[3]).quant;
+    params.residual_zero = r.zero_point[0];
+    params.residual_multiplier = ir::ResidualMultiplier(r, out_scale);
+  }
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<int32_t> folded, FoldedBias(w, bias, x.quant.zero_point[0], layer.oc));
+  std::vector<float> multipliers = ir::AccumulatorMultipliers(x.quant, w.type().quant, out_scale, layer.oc);
+  multipliers.resize(RoundUp(layer.oc, kChannelPad), 0.0f);
+  const Isa isa = builder.isa();
+  const std::vector<uint8_t> packed =
+      layer.depthwise() ? kernels::PackDwConvU8Weights(isa, w.data<int8_t>(), layer.oc, layer.kernel_h, layer.kernel_w)
+                        : kernels::PackConvU8Weights(isa, w.data<int8_t>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+  std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(folded), builder.AddWeights(multipliers),
+                                   layer.out.block};
+  if (layer.has_residual) operands.push_back(layer.residual.block);
+  builder.AddStep(node, layer.depthwise() ? kernels::DwConvU8Kernel(isa) : kernels::ConvU8Kernel(isa), params, operands, layer.operations());
+  return absl::OkStatus();
+}
+
+absl::Status LowerF32(const Node& node, const Layer& layer, ProgramBuilder& builder) {
+  const Tensor& w = *builder.graph().ConstantInput(node, 1);
+  const Tensor* bias = builder.graph().ConstantInput(node, 2);
+  auto params = WindowParams<kernels::ConvF32Params>(layer);
+  const ir::RealRange real = ir::ClampRealRange(node.attrs);
+  params.act_min = real.min;
+  params.act_max = real.max;
+  std::vector<float> table(RoundUp(layer.oc, kChannelPad), 0.0f);
+  for (int64_t c = 0; bias != nullptr && c < layer.oc; ++c) table[c] = bias->data<float>()[c];
+  const Isa isa = builder.isa();
+  const std::vector<uint8_t> packed =
+      layer.depthwise() ? kernels::PackDwConvF32Weights(isa, w.data<float>(), layer.oc, layer.kernel_h, layer.kernel_w)
+                        : kernels::PackConvF32Weights(isa, w.data<float>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+  std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(table), layer.out.block};
+  if (layer.has_residual) operands.push_back(layer.residual.block);
+  builder.AddStep(node, layer.depthwise() ? kernels::DwConvF32Kernel(isa) : kernels::ConvF32Kernel(isa), params, operands, layer.operations());
+  return absl::OkStatus();
+}
+
+// Weights, bias and residual of the forms the kernels know.
+bool SupportsOperands(const Graph& graph, const Node& node) {
+  const TensorType& x = InputType(graph, node, 0);
+  const TensorType& y = OutputType(graph, node);
+  const Tensor* w = graph.ConstantInput(node, 1);
+  if (w == nullptr || w->elements() == 0 || !FitsView(x) || !FitsView(y)) return false;
+  if (HasInput(node, 2) && graph.ConstantInput(node, 2) == nullptr) return false;
+  const bool residual = HasInput(node, 3);
+  if (IsF32(x)) return IsF32(w->type()) && IsF32(y) && (!residual || IsF32(InputType(graph, node, 3)));
+  if (!IsU8(x) || w->dtype() != DType::kInt8 || !(IsU8(y) || IsF32(y))) return false;
+  for (int32_t zero : w->type().quant.zero_point) {
+    if (zero != 0) return false;
+  }
+  if (HasInput(node, 2) && graph.ConstantInput(node, 2)->dtype() != DType::kInt32) return false;
+  return !residual || IsU8(InputType(graph, node, 3));
+}
+
+absl::Status LowerLayer(const Node& node, const Layer& layer, ProgramBuilder& builder) {
+  return IsF32(builder.type(node.inputs[0])) ? LowerF32(node, layer, builder) : LowerU8(node, layer, builder);
+}
+
+}  // namespace
+
+bool SupportsConv(const Graph& graph, const Node& node) {
+  return InputType(graph, node, 0).shape.rank() == 4 && SupportsOperands(graph, node) && ir::WindowOf(graph, node).ok();
+}
+
+bool SupportsDense(const Graph& graph, const Node& node) {
+  const int rank = InputType(graph, node, 0).shape.rank();
+  return rank >= 1 && SupportsOperands(graph, node);
+}
+
+absl::Status LowerConv(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const ir::Window window, ir::WindowOf(builder.graph(), node));
+  const Shape& w = builder.type(node.inputs[1]).shape;
+  Layer layer;
+  layer.oc = w.dim(0);
+  layer.ic_per_group = w.dim(1);
+  layer.groups = node.attrs.Int("group", 1);
+  layer.kernel_h = window.kernel[1];
+  layer.kernel_w = window.kernel[2];
+  layer.stride_h = window.stride[1];
+  layer.stride_w = window.stride[2];
+  layer.dilation_h = window.dilation[1];
+  layer.dilation_w = window.dilation[2];
+  layer.pad_top = window.pad_begin[1];
+  layer.pad_left = window.pad_begin[2];
+  layer.pixels = builder.type(node.outputs[0]).shape.dim(0) * window.out_size();
+  OMKIT_ASSIGN_OR_RETURN(layer.in, builder.Image(node.inputs[0], HaloOf(builder.graph(), node)));
+  layer.has_residual = HasInput(node, 3);
+  if (layer.has_residual) {
+    OMKIT_ASSIGN_OR_RETURN(layer.residual, builder.Image(node.inputs[3], {}));
+  }
+  layer.out = builder.NewImage(node.outputs[0]);
+  return LowerLayer(node, layer, builder);
+}
+
+absl::Status LowerDense(const Node& node, ProgramBuilder& builder) {
+  const Shape& w = builder.type(node.inputs[1]).shape;
+  Layer layer;
+  layer.oc = w.dim(0);
+  layer.ic_per_group = w.dim(1);
+  OMKIT_ASSIGN_OR_RETURN(layer.in, builder.Rows(node.inputs[0]));
+  layer.has_residual = HasInput(node, 3);
+  if (layer.has_residual) {
+    OMKIT_ASSIGN_OR_RETURN(layer.residual, builder.Rows(node.inputs[3]));
+  }
+  builder.NewPlain(node.outputs[0]);
+  OMKIT_ASSIGN_OR_RETURN(layer.out, builder.RowsOf(node.outputs[0]));
+  layer.pixels = layer.out.view.dims[3];
+  return LowerLayer(node, layer, builder);
+}
+
+}  // namespace omkit::npu_int8

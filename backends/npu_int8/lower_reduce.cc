@@ -1,0 +1,189 @@
+#include <limits>
+#include <optional>
+
+#include "backends/kernels/argmax_f32/argmax_f32.h"
+#include "backends/kernels/layernorm_f32/layernorm_f32.h"
+#include "backends/kernels/matmul_f32/matmul_f32.h"
+#include "backends/kernels/reduce_f32/reduce_f32.h"
+#include "backends/kernels/softmax_f32/softmax_f32.h"
+#include "backends/npu_int8/lower.h"
+#include "backends/npu_int8/types.h"
+#include "base/status.h"
+
+namespace omkit::npu_int8 {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+using ir::OpKind;
+using kernels::ReduceF32;
+using kernels::View;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+bool FloatInAndOut(const Graph& graph, const Node& node) {
+  const TensorType& x = InputType(graph, node, 0);
+  const TensorType& y = OutputType(graph, node);
+  return IsF32(x) && IsF32(y) && FitsView(x) && FitsView(y) && x.shape.rank() >= 1;
+}
+
+std::optional<ReduceF32> ReduceKind(OpKind op) {
+  switch (op) {
+    case OpKind::kReduceSum: return ReduceF32::kSum;
+    case OpKind::kReduceMean: return ReduceF32::kMean;
+    case OpKind::kReduceMax: return ReduceF32::kMax;
+    case OpKind::kReduceMin: return ReduceF32::kMin;
+    case OpKind::kReduceL1: return ReduceF32::kL1;
+    case OpKind::kReduceL2: return ReduceF32::kL2;
+    case OpKind::kReduceSumSquare: return ReduceF32::kSumSquare;
+    case OpKind::kReduceProd: return ReduceF32::kProd;
+    case OpKind::kReduceLogSum: return ReduceF32::kLogSum;
+    case OpKind::kReduceLogSumExp: return ReduceF32::kLogSumExp;
+    default: return std::nullopt;
+  }
+}
+
+// The reduced axes as bits; 0 when nothing is reduced.
+absl::StatusOr<uint32_t> ReducedAxes(const Graph& graph, const Node& node) {
+  const int rank = InputType(graph, node, 0).shape.rank();
+  const Tensor* axes = HasInput(node, 1) ? graph.ConstantInput(node, 1) : nullptr;
+  if (axes == nullptr || axes->elements() == 0) {
+    return node.attrs.Int("noop_with_empty_axes", 0) != 0 ? 0u : (1u << rank) - 1;
+  }
+  uint32_t bits = 0;
+  for (int64_t i = 0; i < axes->elements(); ++i) {
+    OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(IntegerAt(*axes, i), rank));
+    bits |= 1u << axis;
+  }
+  return bits;
+}
+
+// The output with reduced axes of length 1 put back, so that it has the input's rank.
+View KeepDims(View out, const Shape& in, uint32_t axes, bool keepdims) {
+  if (keepdims) return out;
+  View kept = out;
+  kept.rank = in.rank();
+  int from = 0;
+  for (int i = 0; i < in.rank(); ++i) {
+    const bool reduced = (axes >> i & 1) != 0;
+    kept.dims[i] = reduced ? 1 : out.dims[from];
+    kept.strides[i] = reduced ? 0 : out.strides[from];
+    if (!reduced) ++from;
+  }
+  return kept;
+}
+
+}  // namespace
+
+bool SupportsSoftmax(const Graph& graph, const Node& node) { return FloatInAndOut(graph, node); }
+
+absl::Status LowerSoftmax(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
+  const Place out = builder.NewLike(node.outputs[0], in);
+  OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(node.attrs.Int("axis", -1), in.view.rank));
+  const kernels::SoftmaxF32Params params{in.view, out.view, axis, node.op == OpKind::kLogSoftmax ? 1 : 0};
+  builder.AddStep(node, kernels::SoftmaxF32Kernel(builder.isa()), params, {in.block, out.block});
+  return absl::OkStatus();
+}
+
+bool SupportsReduce(const Graph& graph, const Node& node) {
+  if (!FloatInAndOut(graph, node) || !ReduceKind(node.op)) return false;
+  if (HasInput(node, 1) && graph.ConstantInput(node, 1) == nullptr) return false;
+  const auto axes = ReducedAxes(graph, node);
+  return axes.ok() && *axes != 0;
+}
+
+absl::Status LowerReduce(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const uint32_t axes, ReducedAxes(builder.graph(), node));
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
+  const Place out = builder.NewPlain(node.outputs[0]);
+  const View kept = KeepDims(out.view, builder.type(node.inputs[0]).shape, axes, node.attrs.Int("keepdims", 1) != 0);
+  const kernels::ReduceF32Params params{in.view, kept, *ReduceKind(node.op), axes};
+  builder.AddStep(node, kernels::ReduceF32Kernel(builder.isa()), params, {in.block, out.block});
+  return absl::OkStatus();
+}
+
+bool SupportsArgMax(const Graph& graph, const Node& node) {
+  const TensorType& x = InputType(graph, node, 0);
+  return IsF32(x) && FitsView(x) && x.shape.rank() >= 1 && FitsView(OutputType(graph, node));
+}
+
+absl::Status LowerArgMax(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
+  OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(node.attrs.Int("axis", 0), in.view.rank));
+  const Place out = builder.NewPlain(node.outputs[0]);
+  const View kept = KeepDims(out.view, builder.type(node.inputs[0]).shape, 1u << axis, node.attrs.Int("keepdims", 1) != 0);
+  const kernels::ArgMaxF32Params params{in.view, kept, axis, node.op == OpKind::kArgMin ? 1 : 0,
+                                        node.attrs.Int("select_last_index", 0) != 0 ? 1 : 0};
+  builder.AddStep(node, kernels::ArgMaxF32Kernel(builder.isa()), params, {in.block, out.block});
+  return absl::OkStatus();
+}
+
+bool SupportsMatMul(const Graph& graph, const Node& node) {
+  if (!FloatInAndOut(graph, node)) return false;
+  const TensorType& b = InputType(graph, node, 1);
+  return IsF32(b) && FitsView(b) && InputType(graph, node, 0).shape.rank() >= 2 && b.shape.rank() >= 2;
+}
+
+absl::Status LowerMatMul(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const Place a, builder.Plain(node.inputs[0]));
+  OMKIT_ASSIGN_OR_RETURN(const Place b, builder.At(node.inputs[1]));
+  const Place out = builder.NewPlain(node.outputs[0]);
+  const Shape& y = builder.type(node.outputs[0]).shape;
+  const int rank = y.rank();
+  // Batch dimensions broadcast; the last two are each operand's own.
+  const auto operand = [&](const Place& place) {
+    View view = place.view;
+    view.rank = rank;
+    const int shift = rank - place.view.rank;
+    for (int i = rank - 1; i >= 0; --i) {
+      const bool own = i >= shift;
+      view.dims[i] = own ? place.view.dims[i - shift] : 1;
+      view.strides[i] = own ? place.view.strides[i - shift] : 0;
+      if (i < rank - 2) {
+        if (view.dims[i] != y.dim(i)) view.strides[i] = 0;
+        view.dims[i] = y.dim(i);
+      }
+    }
+    return view;
+  };
+  kernels::MatMulF32Params params{operand(a), operand(b), out.view, 1.0f, -kInfinity, kInfinity};
+  params.a.strides[rank - 1] = 1;
+  const int64_t k = params.a.dims[rank - 1];
+  builder.AddStep(node, kernels::MatMulF32Kernel(builder.isa()), params, {a.block, b.block, out.block}, 2 * k * y.elements());
+  return absl::OkStatus();
+}
+
+bool SupportsLayerNormalization(const Graph& graph, const Node& node) {
+  if (!FloatInAndOut(graph, node) || node.outputs.size() != 1 || node.attrs.Int("stash_type", 1) != 1) return false;
+  const TensorType& x = InputType(graph, node, 0);
+  const auto axis = NormalizeAxis(node.attrs.Int("axis", -1), x.shape.rank());
+  if (!axis.ok()) return false;
+  int64_t inner = 1;
+  for (int i = *axis; i < x.shape.rank(); ++i) inner *= x.shape.dim(i);
+  for (int i = 1; i < 3; ++i) {
+    if (!HasInput(node, i)) continue;
+    const Tensor* t = graph.ConstantInput(node, i);
+    if (t == nullptr || t->dtype() != DType::kFloat32 || t->elements() != inner) return false;
+  }
+  return true;
+}
+
+absl::Status LowerLayerNormalization(const Node& node, ProgramBuilder& builder) {
+  const Tensor& gamma = *builder.graph().ConstantInput(node, 1);
+  const int64_t inner = gamma.elements();
+  std::vector<float> beta(inner, 0.0f);
+  if (HasInput(node, 2)) {
+    const auto values = builder.graph().ConstantInput(node, 2)->values<float>();
+    beta.assign(values.begin(), values.end());
+  }
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.WholeBlock(node.inputs[0]));
+  const Place out = builder.NewPlain(node.outputs[0]);
+  const int64_t rows = builder.type(node.inputs[0]).shape.elements() / inner;
+  const kernels::LayerNormF32Params params{rows, inner, inner, 0, node.attrs.Float("epsilon", 1e-5f)};
+  builder.AddStep(node, kernels::LayerNormF32Kernel(builder.isa()), params,
+                  {in.block, builder.AddWeights(gamma.raw(), gamma.bytes()), builder.AddWeights(beta), out.block});
+  return absl::OkStatus();
+}
+
+}  // namespace omkit::npu_int8
