@@ -266,6 +266,24 @@ absl::StatusOr<Place> ProgramBuilder::Rows(ValueId v) {
   return row_copies_[v];
 }
 
+absl::StatusOr<Place> ProgramBuilder::RowsOf(ValueId v) {
+  OMKIT_ASSIGN_OR_RETURN(Place place, At(v));
+  if (!IsDense(place.view)) return absl::InternalError(absl::StrCat("value '", graph_.value(v).name, "' is not dense"));
+  const Shape& shape = type(v).shape;
+  const int64_t columns = shape.dim(shape.rank() - 1);
+  const int64_t rows = shape.elements() / columns;
+  View view;
+  view.rank = 4;
+  view.element_size = place.view.element_size;
+  view.offset = place.view.offset;
+  const int64_t dims[] = {1, columns, 1, rows};
+  const int64_t strides[] = {rows * columns, 1, rows * columns, columns};
+  std::copy(dims, dims + 4, view.dims);
+  std::copy(strides, strides + 4, view.strides);
+  place.view = view;
+  return place;
+}
+
 Place ProgramBuilder::NewPlain(ValueId v) {
   Place place;
   place.view = PlainView(type(v));

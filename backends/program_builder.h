@@ -63,6 +63,9 @@ class ProgramBuilder {
   // A matrix [rows, columns] of the value's last dimension, as an image of one row: row stride a multiple of 4 bytes.
   absl::StatusOr<Place> Rows(ir::ValueId v);
 
+  // The same image form of a value that was just given a plain place, for writing: the row stride is the number of columns.
+  absl::StatusOr<Place> RowsOf(ir::ValueId v);
+
   // Memory for a result. Plain results that are model outputs lie in the caller's buffer.
   Place NewPlain(ir::ValueId v);
   // Rank 4, channels-last, with the halo that the convolutions reading it need; adds the step that fills the halo.

@@ -1,9 +1,9 @@
+#include "backends/reference/run.h"
+
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "backends/reference/node_codec.h"
-#include "backends/reference/reference.h"
-#include "backends/reference/run.h"
 #include "base/status.h"
 #include "ir/op.h"
 #include "runtime/kernel.h"
@@ -117,7 +117,7 @@ void Run(const runtime::Step&, const runtime::KernelContext& context) {
 }  // namespace
 
 void RegisterReferenceKernels() {
-  static const runtime::KernelDef kernel = {kKernel, Verify, nullptr, Prepare, Run};
+  static const runtime::KernelDef kernel = {"reference.op", Verify, nullptr, Prepare, Run};
   (void)runtime::RegisterKernel(&kernel);
 }
 
