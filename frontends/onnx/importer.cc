@@ -46,7 +46,8 @@ std::string DescribeProto(const onnx::NodeProto& node, const std::string& name) 
 
 class Importer {
  public:
-  Importer(onnx::ModelProto* model, const std::string& directory) : model_(*model), proto_(*model->mutable_graph()), files_(directory) {}
+  Importer(onnx::ModelProto* model, const std::string& directory)
+      : model_(*model), has_graph_(model->has_graph()), proto_(*model->mutable_graph()), files_(directory) {}
 
   absl::StatusOr<std::unique_ptr<ir::Graph>> Run() {
     OMKIT_RETURN_IF_ERROR(CheckHeader());
@@ -79,6 +80,7 @@ class Importer {
   absl::Status Define(const std::string& name, ir::ValueId id);
 
   onnx::ModelProto& model_;
+  const bool has_graph_;
   onnx::GraphProto& proto_;
   ExternalFiles files_;
   std::unique_ptr<ir::Graph> graph_ = std::make_unique<ir::Graph>();
@@ -91,11 +93,11 @@ class Importer {
 };
 
 absl::Status Importer::CheckHeader() {
-  if (!model_.has_ir_version() && !model_.has_graph()) return absl::InvalidArgumentError("is not an ONNX model: it has no IR version and no graph");
+  if (!model_.has_ir_version() && !has_graph_) return absl::InvalidArgumentError("is not an ONNX model: it has no IR version and no graph");
   if (model_.ir_version() < 3 || model_.ir_version() > 11) {
     return absl::InvalidArgumentError(absl::StrCat("IR version ", model_.ir_version(), " is not supported; supported: 3 to 11"));
   }
-  if (!model_.has_graph()) return absl::InvalidArgumentError("ONNX model has no graph");
+  if (!has_graph_) return absl::InvalidArgumentError("ONNX model has no graph");
   for (const auto& import : model_.opset_import()) {
     if (!IsDefaultDomain(import.domain())) continue;
     if (opset_ != 0 && opset_ != import.version()) {
