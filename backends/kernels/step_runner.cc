@@ -47,24 +47,30 @@ absl::Status StepRunner::Verify() const {
   return kernel->verify(step_);
 }
 
-absl::Status StepRunner::Run(int threads) {
+absl::Status StepRunner::Prepare() {
   OMKIT_RETURN_IF_ERROR(Verify());
-  const runtime::KernelDef* kernel = runtime::FindKernel(step_.kernel);
-  std::vector<void*> addresses, constants;
+  kernel_ = runtime::FindKernel(step_.kernel);
+  addresses_.clear();
+  std::vector<void*> constants;
   for (size_t i = 0; i < regions_.size(); ++i) {
-    addresses.push_back(regions_[i].data);
+    addresses_.push_back(regions_[i].data);
     constants.push_back(step_.operands[i].space == runtime::Space::kWeights ? regions_[i].data : nullptr);
   }
-  std::shared_ptr<const void> state;
-  if (kernel->prepare) {
-    OMKIT_ASSIGN_OR_RETURN(state, kernel->prepare(step_, constants.data()));
+  if (kernel_->prepare) {
+    OMKIT_ASSIGN_OR_RETURN(state_, kernel_->prepare(step_, constants.data()));
   }
-  const int64_t scratch_bytes = kernel->scratch_bytes ? kernel->scratch_bytes(step_) : 0;
-  for (int t = 0; t < threads; ++t) {
-    void* scratch = scratch_bytes ? std::aligned_alloc(64, static_cast<size_t>(RoundUp(scratch_bytes, 64))) : nullptr;
-    kernel->run(step_, {addresses.data(), scratch, state.get(), t, threads});
-    std::free(scratch);
-  }
+  scratch_.assign(static_cast<size_t>(kernel_->scratch_bytes ? kernel_->scratch_bytes(step_) : 0) + 64, 0);
+  return absl::OkStatus();
+}
+
+void StepRunner::RunPrepared(int thread, int threads) {
+  void* scratch = reinterpret_cast<void*>(RoundUp(reinterpret_cast<intptr_t>(scratch_.data()), 64));
+  kernel_->run(step_, {addresses_.data(), scratch, state_.get(), thread, threads});
+}
+
+absl::Status StepRunner::Run(int threads) {
+  OMKIT_RETURN_IF_ERROR(Prepare());
+  for (int t = 0; t < threads; ++t) RunPrepared(t, threads);
   return absl::OkStatus();
 }
 

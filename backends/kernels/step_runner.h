@@ -3,6 +3,7 @@
 #define OMKIT_BACKENDS_KERNELS_STEP_RUNNER_H_
 
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ class StepRunner {
   absl::Status Verify() const;
   // Verifies, prepares, and runs all threads of the step one after the other (kernels do not wait for each other).
   absl::Status Run(int threads);
+  // For benchmarks: the first two parts of Run once, then the last as often as wanted.
+  absl::Status Prepare();
+  void RunPrepared(int thread, int threads);
   std::vector<uint8_t> Bytes(int operand) const;
   void Reset(int operand, const std::vector<uint8_t>& bytes);
 
@@ -43,6 +47,10 @@ class StepRunner {
   };
   runtime::Step step_;
   std::vector<Region> regions_;
+  const runtime::KernelDef* kernel_ = nullptr;
+  std::shared_ptr<const void> state_;
+  std::vector<void*> addresses_;
+  std::vector<uint8_t> scratch_;
 };
 
 // The tiers of this build that the machine can execute.

@@ -1,8 +1,11 @@
 #include "backends/kernels/conv_u8/conv_u8.h"
 
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_u8/blocks.h"
 #include "backends/kernels/conv_u8/pack.h"
 #include "backends/kernels/conv_u8/verify.h"
 #include "backends/kernels/registration.h"
@@ -33,8 +36,37 @@ absl::Status Verify(const runtime::Step& step) {
   return VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
 }
 
+// Owns what BlockConstants points to.
+struct OwnedConstants {
+  BlockConstants view;
+  std::vector<int32_t> bias;
+  std::vector<float> multiplier;
+};
+
+template <Isa kIsa>
+absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, void* const* operands) {
+  if (kIsa != Isa::kAvx512Vnni) return std::shared_ptr<const void>();
+  const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
+  const int64_t per_group = p.out.dims[3] / p.groups;
+  const Blocks blocks = BlocksOf(per_group);
+  const uint8_t* bias = static_cast<const uint8_t*>(operands[2]);
+  const uint8_t* multiplier = static_cast<const uint8_t*>(operands[3]);
+  auto owned = std::make_shared<OwnedConstants>();
+  owned->bias.assign(p.groups * blocks.slots(), 0);
+  owned->multiplier.assign(p.groups * blocks.slots(), 0.0f);
+  for (int64_t i = 0; i < p.groups * blocks.slots(); ++i) {
+    const int64_t group = i / blocks.slots(), slot = i % blocks.slots(), block = slot / 32;
+    const int64_t channel = block * 32 + ChannelOfSlot(blocks.width(block), static_cast<int>(slot % 32));
+    if (channel >= per_group) continue;
+    std::memcpy(&owned->bias[i], bias + (group * per_group + channel) * 4, 4);
+    std::memcpy(&owned->multiplier[i], multiplier + (group * per_group + channel) * 4, 4);
+  }
+  owned->view = {owned->bias.data(), owned->multiplier.data()};
+  return std::shared_ptr<const void>(owned, &owned->view);
+}
+
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"conv_u8." #tier, Verify<isa>, nullptr, nullptr, RunTier<tier::ConvU8>},
+#define OMKIT_TIER(tier, isa) {"conv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::ConvU8>},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -1,0 +1,341 @@
+// Convolution with VPDPBUSD on 512-bit registers: up to 7 pixels by 32 output channels (8 by 16 in a narrow last block) accumulate
+// over all taps in registers. Tiles take their pixels from a list of addresses, so no row has a remainder of its own.
+#include "backends/kernels/conv_u8/blocks.h"
+#include "backends/kernels/conv_u8/generic.h"
+#include "backends/kernels/conv_u8/grid.h"
+#include "backends/kernels/tier.h"
+#include "backends/kernels/x86.h"
+
+namespace omkit::kernels {
+namespace {
+
+constexpr int kTile = 7, kHalfTile = 8;
+constexpr int kChunk = 448;  // pixels whose addresses are listed at once
+
+struct Pixels {
+  const uint8_t* in[kChunk];
+  uint8_t* out[kChunk];
+  const uint8_t* residual[kChunk];
+};
+
+// Everything about a block that does not depend on the pixel.
+struct Block {
+  const int8_t* weights;
+  const int32_t* bias;
+  const float* multiplier;
+  int64_t runs, inner_runs;          // contiguous runs of input bytes: [runs][inner_runs]
+  int64_t run_step, inner_run_step;  // bytes between them
+  int64_t run_bytes;                 // multiple of 4
+  int64_t in_offset, oc;             // first input channel of the group, first output channel of the block
+  uint32_t mask;                     // output channels that exist
+  // Epilogue.
+  __m512i zero_point, clamp_min, clamp_max;
+  int32_t residual_zero;
+  bool has_residual;
+  float residual_multiplier, act_min, act_max;
+};
+
+enum class Mode { kPlain, kResidual, kFloat };
+
+template <int kPixels, int kHalves>
+OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (&acc)[kPixels][kHalves]) {
+  const uint8_t* p[kPixels];
+#pragma GCC unroll 8
+  for (int r = 0; r < kPixels; ++r) p[r] = in[r] + b.in_offset;
+  // Few pixels leave the multiplier waiting for its own result: odd steps go to accumulators of their own.
+  constexpr bool kTwoChains = kPixels * kHalves <= 4;
+  __m512i odd[kPixels][kHalves];
+#pragma GCC unroll 2
+  for (int h = 0; h < kHalves; ++h) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kPixels; ++r) {
+      acc[r][h] = _mm512_loadu_si512(b.bias + 16 * h);
+      odd[r][h] = _mm512_setzero_si512();
+    }
+  }
+  const int8_t* w = b.weights;
+  for (int64_t i = 0; i < b.runs; ++i) {
+    for (int64_t j = 0; j < b.inner_runs; ++j) {
+      int64_t k = i * b.run_step + j * b.inner_run_step;
+      const int64_t end = k + b.run_bytes;
+      if constexpr (kTwoChains) {
+        for (; k + 8 <= end; k += 8, w += 128 * kHalves) {
+#pragma GCC unroll 4
+          for (int r = 0; r < kPixels; ++r) {
+            const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k));
+            const __m512i y = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k + 4));
+#pragma GCC unroll 2
+            for (int h = 0; h < kHalves; ++h) {
+              acc[r][h] = _mm512_dpbusd_epi32(acc[r][h], x, _mm512_loadu_si512(w + 64 * h));
+              odd[r][h] = _mm512_dpbusd_epi32(odd[r][h], y, _mm512_loadu_si512(w + 64 * (kHalves + h)));
+            }
+          }
+        }
+      }
+      for (; k < end; k += 4, w += 64 * kHalves) {
+        __m512i weight[kHalves];
+#pragma GCC unroll 2
+        for (int h = 0; h < kHalves; ++h) weight[h] = _mm512_loadu_si512(w + 64 * h);
+#pragma GCC unroll 8
+        for (int r = 0; r < kPixels; ++r) {
+          const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k));
+#pragma GCC unroll 2
+          for (int h = 0; h < kHalves; ++h) acc[r][h] = _mm512_dpbusd_epi32(acc[r][h], x, weight[h]);
+        }
+      }
+    }
+  }
+  if constexpr (kTwoChains) {
+    for (int r = 0; r < kPixels; ++r) {
+      for (int h = 0; h < kHalves; ++h) acc[r][h] = _mm512_add_epi32(acc[r][h], odd[r][h]);
+    }
+  }
+}
+
+// The residual of one pixel in slot order.
+template <int kHalves>
+OMKIT_INLINE void LoadResidual(const Block& b, const uint8_t* residual, __m512 (&side)[kHalves]) {
+  const __m512i zero = _mm512_set1_epi32(b.residual_zero);
+  const __m512 multiplier = _mm512_set1_ps(b.residual_multiplier);
+  __m512i q[kHalves];
+  if constexpr (kHalves == 1) {
+    q[0] = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>(b.mask), residual + b.oc));
+  } else {
+    const __m512i bytes = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(b.mask, residual + b.oc));
+    const __m512i spread = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3), bytes);
+    const __m512i words = _mm512_unpacklo_epi8(spread, _mm512_setzero_si512());
+    q[0] = _mm512_unpacklo_epi16(words, _mm512_setzero_si512());
+    q[1] = _mm512_unpackhi_epi16(words, _mm512_setzero_si512());
+  }
+  for (int h = 0; h < kHalves; ++h) side[h] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(q[h], zero)), multiplier);
+}
+
+template <Mode kMode, int kHalves>
+OMKIT_INLINE void Scale(const Block& b, const __m512i (&acc)[kHalves], const __m512 (&multiplier)[kHalves], const uint8_t* residual,
+                        __m512 (&v)[kHalves]) {
+#pragma GCC unroll 2
+  for (int h = 0; h < kHalves; ++h) v[h] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[h]), multiplier[h]);
+  if constexpr (kMode == Mode::kResidual) {
+    __m512 side[kHalves];
+    LoadResidual<kHalves>(b, residual, side);
+#pragma GCC unroll 2
+    for (int h = 0; h < kHalves; ++h) v[h] = _mm512_add_ps(v[h], side[h]);
+  }
+}
+
+// One pixel of float outputs.
+template <int kHalves>
+OMKIT_INLINE void StoreFloats(const Block& b, __m512 (&v)[kHalves], uint8_t* out) {
+  const __m512 lo = _mm512_set1_ps(b.act_min), hi = _mm512_set1_ps(b.act_max);
+  // Operand order makes a NaN pass as the comparisons of the contract do.
+  for (int h = 0; h < kHalves; ++h) v[h] = _mm512_min_ps(hi, _mm512_max_ps(lo, v[h]));
+  float* to = reinterpret_cast<float*>(out) + b.oc;
+  if constexpr (kHalves == 1) {
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(b.mask), v[0]);
+  } else {
+    const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const __m512i high = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(b.mask), _mm512_permutex2var_ps(v[0], low, v[1]));
+    _mm512_mask_storeu_ps(to + 16, static_cast<__mmask16>(b.mask >> 16), _mm512_permutex2var_ps(v[0], high, v[1]));
+  }
+}
+
+OMKIT_INLINE __m512i Clamped(const Block& b, __m512i bytes) { return _mm512_min_epu8(_mm512_max_epu8(bytes, b.clamp_min), b.clamp_max); }
+
+// Saturating packs do the clamp of RoundToQuantized to [0, 255]; the narrower clamp follows on bytes.
+template <int kPixels, bool kWhole>
+OMKIT_INLINE void StoreWide(const Block& b, const __m512i (&words)[kPixels], uint8_t* const* out) {
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+#pragma GCC unroll 4
+  for (int r = 0; r < kPixels; r += 2) {
+    const __m512i bytes = Clamped(b, _mm512_packus_epi16(words[r], words[r + 1 < kPixels ? r + 1 : r]));
+    const __m512i pair = _mm512_permutexvar_epi64(order, bytes);
+    const __m256i first = _mm512_castsi512_si256(pair), second = _mm512_extracti64x4_epi64(pair, 1);
+    if constexpr (kWhole) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r] + b.oc), first);
+      if (r + 1 < kPixels) _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r + 1] + b.oc), second);
+    } else {
+      _mm256_mask_storeu_epi8(out[r] + b.oc, b.mask, first);
+      if (r + 1 < kPixels) _mm256_mask_storeu_epi8(out[r + 1] + b.oc, b.mask, second);
+    }
+  }
+}
+
+template <int kPixels, bool kWhole>
+OMKIT_INLINE void StoreHalf(const Block& b, const __m512i (&q)[kPixels], uint8_t* const* out) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+#pragma GCC unroll 2
+  for (int r = 0; r < kPixels; r += 4) {
+    const auto at = [&](int i) { return q[r + i < kPixels ? r + i : r]; };
+    const __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(at(0), at(1)), b.zero_point);
+    const __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(at(2), at(3)), b.zero_point);
+    const __m512i four = _mm512_permutexvar_epi32(order, Clamped(b, _mm512_packus_epi16(first, second)));
+    const __m128i each[4] = {_mm512_castsi512_si128(four), _mm512_extracti32x4_epi32(four, 1), _mm512_extracti32x4_epi32(four, 2),
+                             _mm512_extracti32x4_epi32(four, 3)};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      if (r + i >= kPixels) break;
+      if constexpr (kWhole) _mm_storeu_si128(reinterpret_cast<__m128i*>(out[r + i] + b.oc), each[i]);
+      else _mm_mask_storeu_epi8(out[r + i] + b.oc, static_cast<__mmask16>(b.mask), each[i]);
+    }
+  }
+}
+
+template <int kPixels, int kHalves, Mode kMode, bool kWhole>
+__attribute__((noinline)) void Tile(const Block& b, const uint8_t* const* in, uint8_t* const* out, const uint8_t* const* residual) {
+  __m512i acc[kPixels][kHalves];
+  Accumulate<kPixels, kHalves>(b, in, acc);
+  __m512 multiplier[kHalves];
+#pragma GCC unroll 2
+  for (int h = 0; h < kHalves; ++h) multiplier[h] = _mm512_loadu_ps(b.multiplier + 16 * h);
+  __m512i packed[kPixels];
+#pragma GCC unroll 8
+  for (int r = 0; r < kPixels; ++r) {
+    __m512 v[kHalves];
+    Scale<kMode, kHalves>(b, acc[r], multiplier, residual[r], v);
+    if constexpr (kMode == Mode::kFloat) {
+      if (b.has_residual) {
+        __m512 side[kHalves];
+        LoadResidual<kHalves>(b, residual[r], side);
+        for (int h = 0; h < kHalves; ++h) v[h] = _mm512_add_ps(v[h], side[h]);
+      }
+      StoreFloats<kHalves>(b, v, out[r]);
+    } else if constexpr (kHalves == 2) {
+      packed[r] = _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1])), b.zero_point);
+    } else {
+      packed[r] = _mm512_cvtps_epi32(v[0]);
+    }
+  }
+  if constexpr (kMode != Mode::kFloat) {
+    if constexpr (kHalves == 2) StoreWide<kPixels, kWhole>(b, packed, out);
+    else StoreHalf<kPixels, kWhole>(b, packed, out);
+  }
+}
+
+typedef void (*TileFunction)(const Block&, const uint8_t* const*, uint8_t* const*, const uint8_t* const*);
+
+template <int kHalves, Mode kMode, bool kWhole>
+TileFunction PickTile(int pixels) {
+  static constexpr TileFunction kTiles[] = {Tile<1, kHalves, kMode, kWhole>, Tile<2, kHalves, kMode, kWhole>, Tile<3, kHalves, kMode, kWhole>,
+                                            Tile<4, kHalves, kMode, kWhole>, Tile<5, kHalves, kMode, kWhole>, Tile<6, kHalves, kMode, kWhole>,
+                                            Tile<7, kHalves, kMode, kWhole>, Tile<kHalves == 1 ? 8 : 7, kHalves, kMode, kWhole>};
+  return kTiles[pixels - 1];
+}
+template <int kHalves, Mode kMode>
+TileFunction PickTile(int pixels, bool whole) {
+  return whole ? PickTile<kHalves, kMode, true>(pixels) : PickTile<kHalves, kMode, false>(pixels);
+}
+template <int kHalves>
+TileFunction PickTile(Mode mode, int pixels, bool whole) {
+  if (mode == Mode::kFloat) return PickTile<kHalves, Mode::kFloat, false>(pixels);
+  return mode == Mode::kResidual ? PickTile<kHalves, Mode::kResidual>(pixels, whole) : PickTile<kHalves, Mode::kPlain>(pixels, whole);
+}
+
+void RunBlock(const Block& b, int width, Mode mode, const Pixels& pixels, int count) {
+  const int tile = width == 16 ? kHalfTile : kTile;
+  const bool whole = b.mask == (width == 16 ? 0xffffu : 0xffffffffu);
+  const auto pick = [&](int n) { return width == 16 ? PickTile<1>(mode, n, whole) : PickTile<2>(mode, n, whole); };
+  const TileFunction full = pick(tile);
+  int i = 0;
+  for (; i + tile <= count; i += tile) full(b, pixels.in + i, pixels.out + i, pixels.residual + i);
+  if (i < count) pick(count - i)(b, pixels.in + i, pixels.out + i, pixels.residual + i);
+}
+
+// Fills the list with pixels [begin, end) of the grid.
+void ListPixels(const Grid& g, const GridRow& origin, int out_bytes, int64_t begin, int64_t end, Pixels* pixels) {
+  int64_t row = begin / g.dims[2], x = begin % g.dims[2];
+  GridRow at = RowOf(g, row, out_bytes, origin);
+  for (int64_t i = 0; i < end - begin; ++i) {
+    pixels->in[i] = at.in + x * g.in_step[2];
+    pixels->out[i] = at.out + x * g.out_step[2] * out_bytes;
+    pixels->residual[i] = at.residual + x * g.residual_step[2];
+    if (++x == g.dims[2]) {
+      x = 0;
+      at = RowOf(g, ++row, out_bytes, origin);
+    }
+  }
+}
+
+struct Split {
+  Part pixels;
+  Part blocks;
+};
+// By pixels or by blocks, whichever leaves the busiest thread less to do.
+Split SplitTiles(int64_t pixels, int64_t blocks, int thread, int threads) {
+  const int64_t tiles = (pixels + kTile - 1) / kTile;
+  const int64_t by_pixel = (tiles + threads - 1) / threads * blocks, by_block = (blocks + threads - 1) / threads * tiles;
+  if (by_pixel <= by_block) return {SplitWork(pixels, kTile, thread, threads), {0, blocks}};
+  return {{0, pixels}, SplitWork(blocks, 1, thread, threads)};
+}
+
+// Pixels per chunk: input and output of a chunk stay in the second-level cache while all blocks pass over it.
+int64_t ChunkPixels(const ConvU8Params& p) {
+  const int64_t in_bytes = p.in.dims[3] * p.stride_h * p.stride_w, out_bytes = p.out.dims[3] * (p.float_output ? 4 : 1);
+  const int64_t by_in = 98304 / in_bytes, by_out = 65536 / out_bytes;
+  const int64_t pixels = (by_in < by_out ? by_in : by_out) / 56 * 56;
+  return pixels < 56 ? 56 : pixels > kChunk ? kChunk : pixels;
+}
+
+void Run(const ConvU8Params& p, const KernelArgs& args) {
+  const Grid grid = MakeGrid(p);
+  const GridRow origin = OriginOf(p, args);
+  const int out_bytes = p.float_output ? 4 : 1;
+  const int64_t in_channels = p.in.dims[3] / p.groups, out_channels = p.out.dims[3] / p.groups;
+  const Blocks blocks = BlocksOf(out_channels);
+  const int64_t steps = (in_channels + 3) / 4, taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w;
+  const int64_t slot_bytes = taps * steps * 4;
+  const BlockConstants& constants = *static_cast<const BlockConstants*>(args.state);
+  const Mode mode = p.float_output ? Mode::kFloat : p.has_residual ? Mode::kResidual : Mode::kPlain;
+  const int64_t row_step = p.in.strides[1] * p.dilation_h, tap_step = p.in.strides[2] * p.dilation_w;
+  const bool joined = tap_step == steps * 4;  // taps of one row are one contiguous run
+
+  const int64_t pixels = grid.rows() * grid.dims[2];
+  const Split split = SplitTiles(pixels, p.groups * blocks.count, args.thread, args.threads);
+  const int64_t chunk = ChunkPixels(p);
+  Pixels list;
+  for (int64_t first = split.pixels.begin; first < split.pixels.end; first += chunk) {
+    const int64_t last = first + chunk < split.pixels.end ? first + chunk : split.pixels.end;
+    ListPixels(grid, origin, out_bytes, first, last, &list);
+    for (int64_t i = split.blocks.begin; i < split.blocks.end; ++i) {
+      const int64_t group = i / blocks.count, block = i % blocks.count;
+      const int64_t slot = group * blocks.slots() + block * 32;
+      const int width = blocks.width(block);
+      const int64_t left = out_channels - block * 32;
+      Block b;
+      b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * slot_bytes;
+      b.bias = constants.bias + slot;
+      b.multiplier = constants.multiplier + slot;
+      b.runs = p.kernel_h;
+      b.inner_runs = joined ? 1 : p.kernel_w;
+      b.run_step = row_step;
+      b.inner_run_step = tap_step;
+      b.run_bytes = steps * 4 * (joined ? p.kernel_w : 1);
+      b.in_offset = group * in_channels;
+      b.oc = group * out_channels + block * 32;
+      b.mask = left >= 32 ? 0xffffffffu : (1u << left) - 1;
+      b.zero_point = _mm512_set1_epi16(static_cast<int16_t>(p.out_zero));
+      b.clamp_min = _mm512_set1_epi8(static_cast<char>(p.clamp_min));
+      b.clamp_max = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
+      b.residual_zero = p.residual_zero;
+      b.has_residual = p.has_residual;
+      b.residual_multiplier = p.residual_multiplier;
+      b.act_min = p.act_min;
+      b.act_max = p.act_max;
+      RunBlock(b, width, mode, list, static_cast<int>(last - first));
+    }
+  }
+}
+
+}  // namespace
+
+namespace OMKIT_TIER_NAMESPACE {
+
+void ConvU8(const KernelArgs& args) {
+  ConvU8Params p;
+  LoadParams(args, &p);
+  if (UsesBlocks(p.in.dims[3] / p.groups, p.groups)) Run(p, args);
+  else GenericConvU8(p, args);
+}
+
+}  // namespace OMKIT_TIER_NAMESPACE
+}  // namespace omkit::kernels
