@@ -79,7 +79,7 @@ absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *graph));
   if (options.quant_type == QuantType::kInt8) OMKIT_RETURN_IF_ERROR(QuantizeGraph(soc, options, *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
-  ProgramBuilder builder(*graph, {soc.isa, {}});
+  ProgramBuilder builder(*graph, soc.isa);
   OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, *graph, builder), "lower"));
   OMKIT_ASSIGN_OR_RETURN(runtime::Program program, builder.Finish());
   program.soc_version = soc.name;

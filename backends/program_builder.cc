@@ -128,7 +128,7 @@ Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {
   return halo;
 }
 
-ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Options options) : graph_(graph), options_(std::move(options)) {
+ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Isa isa) : graph_(graph), isa_(isa) {
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
     const ValueId v = graph.inputs()[i];
     const uint64_t bytes = type(v).shape.elements() * SizeOf(type(v).dtype);
@@ -384,11 +384,6 @@ absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
     to.view = PlainView(type(v));
     OMKIT_RETURN_IF_ERROR(CopyInto(v, place, to).status());
   }
-  const int last = static_cast<int>(steps_.size()) - 1;
-  for (ValueId v : options_.keep) {
-    auto it = places_.find(v);
-    if (it != places_.end()) blocks_[it->second.block].last_step = last;
-  }
   std::vector<runtime::MemoryBlock> arena;
   std::vector<BlockId> arena_ids;
   for (size_t b = 0; b < blocks_.size(); ++b) {
@@ -420,11 +415,6 @@ absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
   for (ValueId v : graph_.inputs()) program.inputs.push_back(describe(v));
   for (ValueId v : graph_.outputs()) program.outputs.push_back(describe(v));
   return program;
-}
-
-absl::StatusOr<runtime::Operand> ProgramBuilder::OperandOf(const Place& place) const {
-  const Block& b = blocks_[place.block];
-  return runtime::Operand{b.space, b.index, b.offset, b.size};
 }
 
 }  // namespace omkit

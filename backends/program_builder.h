@@ -39,17 +39,11 @@ struct Place {
 
 class ProgramBuilder {
  public:
-  struct Options {
-    Isa isa = Isa::kGeneric;
-    // Values whose bytes must still be there after the last step (calibration reads them).
-    std::vector<ir::ValueId> keep;
-  };
-
   // The graph must have static shapes and outlive the builder.
-  ProgramBuilder(const ir::Graph& graph, Options options);
+  ProgramBuilder(const ir::Graph& graph, Isa isa);
 
   const ir::Graph& graph() const { return graph_; }
-  Isa isa() const { return options_.isa; }
+  Isa isa() const { return isa_; }
   const TensorType& type(ir::ValueId v) const { return graph_.value(v).type; }
 
   // Where a value lies. Constants are put into the weights, row-major, when first asked for.
@@ -88,8 +82,6 @@ class ProgramBuilder {
 
   // Copies outputs that do not lie in the caller's buffers yet, plans the arena and returns the program's steps, memory and io.
   absl::StatusOr<runtime::Program> Finish();
-  // After Finish: where a kept value lies in the arena.
-  absl::StatusOr<runtime::Operand> OperandOf(const Place& place) const;
 
  private:
   struct Block {
@@ -112,7 +104,7 @@ class ProgramBuilder {
   Halo NeededHalo(ir::ValueId v) const;
 
   const ir::Graph& graph_;
-  Options options_;
+  Isa isa_;
   std::map<ir::ValueId, Place> places_;
   std::map<ir::ValueId, Place> plain_copies_;
   std::map<ir::ValueId, Place> image_copies_;

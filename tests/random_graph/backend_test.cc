@@ -1,0 +1,149 @@
+// The law of the product: an INT8 network computes the same bits on every instruction set and thread count as in the interpreter.
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "backends/compile.h"
+#include "backends/run_side.h"
+#include "gtest/gtest.h"
+#include "ir/evaluate.h"
+#include "ir/op.h"
+#include "runtime/model.h"
+#include "runtime/soc.h"
+#include "tests/random_graph/random_graph.h"
+
+namespace omkit {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+using ir::OpKind;
+using ir::ValueId;
+
+// Float functions that kernels approximate with polynomials: within a bound of the interpreter, not equal to it.
+bool IsApproximated(const Graph& graph, const Node& node) {
+  const TensorType& y = graph.value(node.outputs[0]).type;
+  if (y.quantized()) return false;
+  switch (node.op) {
+    case OpKind::kDequantize:
+    case OpKind::kAdd:
+    case OpKind::kSub:
+    case OpKind::kMul:
+    case OpKind::kMaxPool:
+    case OpKind::kRelu:
+    case OpKind::kClip: return false;
+    case OpKind::kConv:
+    case OpKind::kDense: return !graph.value(node.inputs[0]).type.quantized();
+    default: return !ir::Def(node.op).Is(ir::kMovement);
+  }
+}
+
+bool DependsOnApproximation(const Graph& graph, ValueId output) {
+  std::vector<ValueId> work = {output};
+  std::set<ValueId> seen;
+  while (!work.empty()) {
+    const ValueId v = work.back();
+    work.pop_back();
+    if (v == ir::kNoValue || !seen.insert(v).second) continue;
+    const Node* node = graph.Producer(v);
+    if (node == nullptr) continue;
+    if (IsApproximated(graph, *node)) return true;
+    work.insert(work.end(), node->inputs.begin(), node->inputs.end());
+  }
+  return false;
+}
+
+struct Compiled {
+  runtime::Program program;
+  std::unique_ptr<Graph> graph;  // as lowered
+};
+
+absl::StatusOr<Compiled> CompileInt8(uint32_t seed, const std::string& soc) {
+  std::unique_ptr<Graph> graph = testing::RandomGraph(seed);
+  Compiled compiled;
+  CompileOptions options;
+  options.soc_version = soc;
+  options.quant_type = QuantType::kInt8;
+  options.calibration = [&](const Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
+    passes::CalibrationSource source;
+    source.count = 2;
+    source.sample = [&g, seed](int i) -> absl::StatusOr<std::vector<Tensor>> { return testing::RandomInputs(g, seed + 1000 + i); };
+    return source;
+  };
+  options.on_final_graph = [&](const Graph& g) { compiled.graph = g.Clone(); };
+  auto program = Compile(std::move(graph), options);
+  if (!program.ok()) return program.status();
+  compiled.program = *std::move(program);
+  return compiled;
+}
+
+absl::StatusOr<std::vector<Tensor>> RunProgram(const runtime::Program& program, const Graph& graph, const std::vector<Tensor>& inputs, int threads) {
+  auto om = runtime::LoadedOmFrom(program);
+  if (!om.ok()) return om.status();
+  runtime::ModelOptions options;
+  options.threads = threads;
+  options.device_soc = program.soc_version;
+  auto model = runtime::Model::Load(*std::move(om), options);
+  if (!model.ok()) return model.status();
+  std::vector<Tensor> outputs;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (const Tensor& t : inputs) in.push_back(t.raw());
+  for (ValueId v : graph.outputs()) outputs.push_back(*Tensor::Allocate(graph.value(v).type));
+  for (Tensor& t : outputs) out.push_back(t.mutable_raw());
+  // The second run finds the memory that the first one left behind.
+  for (int run = 0; run < 2; ++run) {
+    absl::Status status = (*model)->Execute(in, out);
+    if (!status.ok()) return status;
+  }
+  return outputs;
+}
+
+void ExpectNear(const Tensor& actual, const Tensor& expected) {
+  for (int64_t k = 0; k < expected.elements(); ++k) {
+    ASSERT_NEAR(actual.data<float>()[k], expected.data<float>()[k], 1e-5 + 1e-4 * std::abs(expected.data<float>()[k])) << "element " << k;
+  }
+}
+
+TEST(Backend, Int8EqualsTheInterpreterOnEveryTierAndThreadCount) {
+  constexpr uint32_t kGraphs = 260;
+  RegisterAllKernels();
+  std::vector<std::string> socs;
+  for (const runtime::SocRow& row : runtime::SocRows()) {
+    if (row.name != std::string(runtime::kReferenceSoc) && CpuSupports(row.isa)) socs.push_back(row.name);
+  }
+  int exact_graphs = 0, int8_nodes = 0;
+  for (uint32_t seed = 0; seed < kGraphs; ++seed) {
+    SCOPED_TRACE(seed);
+    bool exact = true;
+    for (const std::string& soc : socs) {
+      SCOPED_TRACE(soc);
+      const auto compiled = CompileInt8(seed, soc);
+      ASSERT_TRUE(compiled.ok()) << compiled.status();
+      const Graph& graph = *compiled->graph;
+      const std::vector<Tensor> inputs = testing::RandomInputs(graph, seed);
+      const auto expected = ir::Interpret(graph, inputs);
+      ASSERT_TRUE(expected.ok()) << expected.status();
+      for (int threads : {1, 2, 3}) {
+        const auto actual = RunProgram(compiled->program, graph, inputs, threads);
+        ASSERT_TRUE(actual.ok()) << actual.status();
+        for (size_t i = 0; i < actual->size(); ++i) {
+          SCOPED_TRACE(graph.value(graph.outputs()[i]).name);
+          if (DependsOnApproximation(graph, graph.outputs()[i])) {
+            exact = false;
+            ExpectNear((*actual)[i], (*expected)[i]);
+          } else {
+            ASSERT_EQ(std::memcmp((*actual)[i].raw(), (*expected)[i].raw(), (*expected)[i].bytes()), 0);
+          }
+        }
+      }
+      for (const runtime::Step& step : compiled->program.steps) int8_nodes += step.kernel.find("conv_u8") != std::string::npos;
+    }
+    exact_graphs += exact;
+  }
+  EXPECT_GE(exact_graphs, 150) << "too few graphs are compared bit for bit";
+  EXPECT_GT(int8_nodes, 1000);
+}
+
+}  // namespace
+}  // namespace omkit
