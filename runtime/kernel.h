@@ -43,6 +43,8 @@ struct KernelDef {
   absl::StatusOr<std::shared_ptr<const void>> (*prepare)(const Step& step, void* const* operands);
   // Must not allocate, lock, or throw.
   void (*run)(const Step& step, const KernelContext& context);
+  // Bit i: run writes operand i. The loader refuses steps that would write to the weights or to a model input.
+  uint32_t writes = 0;
 };
 
 // Reports a failure from inside run; the first one of an execution wins. The message is cut to the space there is.

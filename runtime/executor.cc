@@ -1,0 +1,149 @@
+#include "runtime/executor.h"
+
+#include <algorithm>
+#include <limits>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#include "absl/strings/str_cat.h"
+#include "base/checked.h"
+#include "base/status.h"
+#include "runtime/verify_program.h"
+
+namespace omkit::runtime {
+namespace {
+
+// Round to nearest even, denormals kept, exceptions masked: what the arithmetic contract is written for, whatever the host set.
+class DefaultFloatEnvironment {
+ public:
+#if defined(__x86_64__)
+  DefaultFloatEnvironment() : before_(_mm_getcsr()) { _mm_setcsr(0x1F80); }
+  ~DefaultFloatEnvironment() { _mm_setcsr(before_); }
+
+ private:
+  unsigned before_;
+#elif defined(__aarch64__)
+  DefaultFloatEnvironment() {
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before_));
+    Set(0);
+  }
+  ~DefaultFloatEnvironment() { Set(before_); }
+
+ private:
+  static void Set(uint64_t value) { __asm__ volatile("msr fpcr, %0" : : "r"(value)); }
+  uint64_t before_;
+#else
+  DefaultFloatEnvironment() {}
+  ~DefaultFloatEnvironment() {}
+#endif
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Executor>> Executor::Create(const LoadedOm& om, int threads, uint64_t scratch_limit) {
+  std::unique_ptr<Executor> executor(new Executor());
+  executor->threads_ = std::max(threads, 1);
+  executor->arena_size_ = om.program.arena_size;
+  executor->weights_ = const_cast<uint8_t*>(om.weights);
+  OMKIT_RETURN_IF_ERROR(VerifyKernels(om.program));
+  OMKIT_RETURN_IF_ERROR(executor->Prepare(om, scratch_limit));
+  return executor;
+}
+
+absl::StatusOr<uint64_t> Executor::ScratchOf(const KernelDef& kernel, const Step& step, uint64_t limit) const {
+  const int64_t bytes = kernel.scratch_bytes == nullptr ? 0 : kernel.scratch_bytes(step);
+  // A unit more than asked keeps neighbouring threads off one cache line.
+  const CheckedSize all = (CheckedSize(bytes) + 128) * threads_;
+  if (bytes < 0) return absl::InvalidArgumentError(absl::StrCat("the kernel asks for ", bytes, " bytes of scratch"));
+  if (!all.FitsIn(static_cast<int64_t>(std::min<uint64_t>(limit, std::numeric_limits<int64_t>::max())))) {
+    return absl::ResourceExhaustedError(absl::StrCat(bytes, " bytes of scratch for each of ", threads_, " threads exceed the limit of ", limit));
+  }
+  return static_cast<uint64_t>(RoundUp(bytes, 64));
+}
+
+absl::Status Executor::Prepare(const LoadedOm& om, uint64_t scratch_limit) {
+  const std::vector<Step>& steps = om.program.steps;
+  steps_.reserve(steps.size());
+  std::vector<void*> addresses;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const Step& step = steps[i];
+    PreparedStep prepared{&step, FindKernel(step.kernel), nullptr, static_cast<uint32_t>(operands_.size())};
+    addresses.clear();
+    for (const Operand& o : step.operands) {
+      const uint32_t slot = static_cast<uint32_t>(operands_.size());
+      operands_.push_back(&o);
+      if (o.space == Space::kInput) input_operands_.push_back({slot, o.index, o.offset});
+      if (o.space == Space::kOutput) output_operands_.push_back({slot, o.index, o.offset});
+      addresses.push_back(o.space == Space::kWeights ? weights_ + o.offset : nullptr);
+    }
+    absl::StatusOr<uint64_t> scratch = ScratchOf(*prepared.kernel, step, scratch_limit);
+    if (!scratch.ok()) return Annotate(scratch.status(), StepLabel(om.program, i));
+    scratch_per_thread_ = std::max(scratch_per_thread_, *scratch);
+    if (prepared.kernel->prepare != nullptr) {
+      absl::StatusOr<std::shared_ptr<const void>> state = prepared.kernel->prepare(step, addresses.data());
+      if (!state.ok()) return Annotate(state.status(), StepLabel(om.program, i));
+      prepared.state = *std::move(state);
+    }
+    steps_.push_back(std::move(prepared));
+  }
+  if (scratch_per_thread_ > 0) scratch_per_thread_ += 64;
+  return absl::OkStatus();
+}
+
+uint64_t Executor::workspace_bytes() const {
+  return arena_size_ + scratch_per_thread_ * threads_ + operands_.size() * sizeof(void*) + steps_.size() * sizeof(StepTime) + 4 * Arena::kSlack;
+}
+
+absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspace() const {
+  auto workspace = std::make_unique<Workspace>();
+  OMKIT_ASSIGN_OR_RETURN(workspace->arena_, Arena::Allocate(arena_size_, "the working memory of one execution"));
+  OMKIT_ASSIGN_OR_RETURN(workspace->scratch_, Arena::Allocate(scratch_per_thread_ * threads_, "scratch memory"));
+  OMKIT_ASSIGN_OR_RETURN(workspace->addresses_, Arena::Allocate(operands_.size() * sizeof(void*), "the operand table"));
+  OMKIT_ASSIGN_OR_RETURN(workspace->times_, Arena::Allocate(steps_.size() * sizeof(StepTime), "the profile"));
+  void** addresses = reinterpret_cast<void**>(workspace->addresses_.data());
+  for (size_t slot = 0; slot < operands_.size(); ++slot) {
+    const Operand& o = *operands_[slot];
+    if (o.space == Space::kArena) addresses[slot] = workspace->arena_.data() + o.offset;
+    if (o.space == Space::kWeights) addresses[slot] = weights_ + o.offset;
+  }
+  return workspace;
+}
+
+void Executor::SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const {
+  void** addresses = reinterpret_cast<void**>(workspace.addresses_.data());
+  for (const IoOperand& o : input_operands_) addresses[o.slot] = static_cast<uint8_t*>(const_cast<void*>(inputs[o.index])) + o.offset;
+  for (const IoOperand& o : output_operands_) addresses[o.slot] = static_cast<uint8_t*>(outputs[o.index]) + o.offset;
+}
+
+void Executor::RunSteps(const Workspace& workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const {
+  const DefaultFloatEnvironment environment;
+  void* const* addresses = reinterpret_cast<void* const*>(workspace.addresses_.data());
+  KernelContext context{nullptr, workspace.scratch_.data() + scratch_per_thread_ * thread, nullptr, thread, threads};
+  const bool timed = times != nullptr && thread == 0;
+  const size_t count = steps_.size();
+  for (size_t i = 0; i < count; ++i) {
+    const PreparedStep& prepared = steps_[i];
+    context.operands = addresses + prepared.first_operand;
+    context.state = prepared.state.get();
+    if (timed) times[i].begin_ns = MonotonicNanoseconds();
+    prepared.kernel->run(*prepared.step, context);
+    // The end of Run is the barrier of the last step.
+    if (threads > 1 && (i + 1 < count || times != nullptr)) pool->Barrier(thread);
+    if (timed) times[i].end_ns = MonotonicNanoseconds();
+  }
+}
+
+void Executor::Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
+                   Profiler* profiler) const {
+  SetAddresses(*workspace, inputs, outputs);
+  StepTime* times = profiler == nullptr ? nullptr : reinterpret_cast<StepTime*>(workspace->times_.data());
+  const int threads = pool == nullptr ? 1 : std::min(pool->size(), threads_);
+  const bool together = threads > 1 && threads == pool->size() &&
+                        pool->TryRun([&](int thread) { RunSteps(*workspace, thread, threads, pool, times); });
+  if (!together) RunSteps(*workspace, 0, 1, nullptr, times);
+  if (profiler != nullptr) profiler->Add({times, steps_.size()});
+}
+
+}  // namespace omkit::runtime

@@ -1,0 +1,82 @@
+// Runs a program's steps: kernels resolved and prepared once, then executed any number of times without allocating. Floor 2, under
+// Model, which adds workspaces for many callers, thread pools and the check of the chip.
+#ifndef OMKIT_RUNTIME_EXECUTOR_H_
+#define OMKIT_RUNTIME_EXECUTOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/threads.h"
+#include "runtime/arena.h"
+#include "runtime/kernel.h"
+#include "runtime/om_file.h"
+#include "runtime/profiler.h"
+
+namespace omkit::runtime {
+
+// The private memory of one execution at a time: the arena, scratch per thread, and the addresses of all operands.
+class Workspace {
+ public:
+  // An operand in the arena as the last execution left it (calibration and debugging read intermediate values).
+  const uint8_t* ArenaData(const Operand& operand) const { return arena_.data() + operand.offset; }
+
+ private:
+  friend class Executor;
+  Arena arena_;
+  Arena scratch_;
+  Arena addresses_;  // void*[all operands]
+  Arena times_;      // StepTime[steps]
+};
+
+// Immutable after Create; one may be used by many threads, each with its own Workspace.
+class Executor {
+ public:
+  // Verifies all kernels' arguments and prepares them. `threads` >= 1: the most that Run will use. Errors of VerifyKernels and
+  // of the kernels; RESOURCE_EXHAUSTED when scratch memory exceeds `scratch_limit`. The program and the weights must outlive it.
+  static absl::StatusOr<std::unique_ptr<Executor>> Create(const LoadedOm& om, int threads, uint64_t scratch_limit);
+
+  absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspace() const;
+  // Bytes of one Workspace.
+  uint64_t workspace_bytes() const;
+
+  // Executes once. `inputs` and `outputs` hold one address per model input and output, not null, of at least IoDesc::bytes bytes.
+  // All threads of `pool` (at most `threads` of Create) take part; without a pool, or when it is busy, the caller does it alone.
+  // Results are the same either way. Floating point runs in the default environment and the caller's is restored.
+  void Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
+           Profiler* profiler) const;
+
+ private:
+  struct PreparedStep {
+    const Step* step;
+    const KernelDef* kernel;
+    std::shared_ptr<const void> state;
+    uint32_t first_operand;  // in Workspace::addresses_
+  };
+  // An operand in a caller's buffer: its address is set at each execution.
+  struct IoOperand {
+    uint32_t slot;
+    uint32_t index;
+    uint64_t offset;
+  };
+
+  Executor() = default;
+  absl::Status Prepare(const LoadedOm& om, uint64_t scratch_limit);
+  absl::StatusOr<uint64_t> ScratchOf(const KernelDef& kernel, const Step& step, uint64_t limit) const;
+  void SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
+  void RunSteps(const Workspace& workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const;
+
+  int threads_ = 1;
+  uint64_t arena_size_ = 0;
+  uint64_t scratch_per_thread_ = 0;
+  uint8_t* weights_ = nullptr;  // never written
+  std::vector<PreparedStep> steps_;
+  std::vector<const Operand*> operands_;  // of all steps, in order
+  std::vector<IoOperand> input_operands_, output_operands_;
+};
+
+}  // namespace omkit::runtime
+
+#endif  // OMKIT_RUNTIME_EXECUTOR_H_

@@ -1,0 +1,92 @@
+// A loaded model: the thing that clients execute. Floor 2, used by acl, tools and calibration.
+//
+// Immutable and safe for any number of threads: every Execute takes a workspace of its own, and the weights are shared.
+#ifndef OMKIT_RUNTIME_MODEL_H_
+#define OMKIT_RUNTIME_MODEL_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/threads.h"
+#include "runtime/executor.h"
+#include "runtime/om_file.h"
+
+namespace omkit::runtime {
+
+struct ModelOptions {
+  // Threads per execution; 0: environment variable OMKIT_NUM_THREADS, else the cores this process may use. At most kMostThreads.
+  int threads = 0;
+  // Executions at once; further callers wait. 0: twice the cores, at least 4. Each holds workspace_bytes() once it was needed.
+  int max_concurrency = 0;
+  // False for programs that this process just compiled for itself, such as a calibration run: any tier that the CPU has will do.
+  bool check_soc = true;
+  // Limit of scratch memory per workspace; the arena's limit is in `om.limits`.
+  uint64_t scratch_limit = uint64_t{8} << 30;
+  OmOptions om;
+};
+
+constexpr int kMostThreads = 256;
+
+// The pool of `threads` threads that all models of this process share; it goes away with its last user. nullptr for one thread.
+std::shared_ptr<ThreadPool> SharedThreadPool(int threads);
+// What ModelOptions::threads stands for. INVALID_ARGUMENT for a bad OMKIT_NUM_THREADS or a negative number.
+absl::StatusOr<int> ResolveThreads(int threads);
+
+class Model {
+ public:
+  // Errors of LoadOm and Executor::Create; FAILED_PRECONDITION when the model was compiled for another chip (see CheckSoc).
+  static absl::StatusOr<std::unique_ptr<Model>> Load(const std::string& path, const ModelOptions& options = {});
+  static absl::StatusOr<std::unique_ptr<Model>> Load(LoadedOm om, const ModelOptions& options = {});
+
+  // Waits for executions under way and for workspaces that were taken.
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const LoadedOm& om() const { return om_; }
+  const Program& program() const { return om_.program; }
+  const std::vector<IoDesc>& inputs() const { return om_.program.inputs; }
+  const std::vector<IoDesc>& outputs() const { return om_.program.outputs; }
+  uint64_t weights_bytes() const { return om_.weights_size; }
+  // Working memory of one execution.
+  uint64_t workspace_bytes() const { return executor_->workspace_bytes(); }
+  int threads() const { return threads_; }
+
+  // Runs the model once. One address per input and output, of at least IoDesc::bytes bytes each, any alignment; null is accepted for
+  // zero bytes only. Outputs must not overlap each other or inputs. In steady state it allocates nothing and takes one lock to get a
+  // workspace. When another Execute has the thread pool, this one runs on the caller's thread alone, with the same results.
+  // INVALID_ARGUMENT for a wrong number of addresses or a null; RESOURCE_EXHAUSTED when no workspace can be made.
+  absl::Status Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr);
+
+  // A workspace for the caller alone, to be given back. Waits while max_concurrency are out.
+  absl::StatusOr<Workspace*> TakeWorkspace();
+  void ReturnWorkspace(Workspace* workspace);
+  // Execute in a workspace that the caller has taken: its arena can be read afterwards.
+  absl::Status ExecuteIn(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr);
+
+ private:
+  Model() = default;
+  absl::Status CheckBuffers(absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
+
+  LoadedOm om_;
+  int threads_ = 1;
+  std::unique_ptr<Executor> executor_;
+  std::shared_ptr<ThreadPool> pool_;
+
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  size_t limit_ = 1;  // of workspaces
+  size_t being_made_ = 0;
+  std::vector<std::unique_ptr<Workspace>> all_;  // capacity limit_
+  std::vector<Workspace*> idle_;                 // capacity limit_
+};
+
+}  // namespace omkit::runtime
+
+#endif  // OMKIT_RUNTIME_MODEL_H_

@@ -1,0 +1,164 @@
+#include "runtime/om_sections.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "flatbuffers/flatbuffers.h"
+#include "runtime/om_generated.h"
+
+namespace omkit::runtime {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+using flatbuffers::Offset;
+template <typename T>
+using OffsetVector = flatbuffers::Vector<Offset<T>>;
+
+std::string Finished(const FlatBufferBuilder& builder) {
+  return std::string(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
+}
+
+Offset<OffsetVector<fbs::Io>> WriteIoList(FlatBufferBuilder* builder, const std::vector<IoDesc>& list) {
+  std::vector<Offset<fbs::Io>> rows;
+  for (const IoDesc& io : list) {
+    const auto name = builder->CreateString(io.name);
+    const auto dims = builder->CreateVector(io.dims);
+    const auto format = builder->CreateSharedString(io.format);
+    rows.push_back(fbs::CreateIo(*builder, name, static_cast<uint8_t>(io.dtype), dims, format, io.bytes));
+  }
+  return builder->CreateVector(rows);
+}
+
+Offset<fbs::Step> WriteStep(FlatBufferBuilder* builder, const Step& step) {
+  std::vector<fbs::Operand> operands;
+  for (const Operand& o : step.operands) operands.emplace_back(static_cast<uint8_t>(o.space), o.index, o.offset, o.size);
+  const auto kernel = builder->CreateSharedString(step.kernel);
+  const auto node = builder->CreateSharedString(step.node);
+  const auto op = builder->CreateSharedString(step.op);
+  const auto params = builder->CreateVector(reinterpret_cast<const uint8_t*>(step.params.data()), step.params.size());
+  const auto operand_rows = builder->CreateVectorOfStructs(operands);
+  return fbs::CreateStep(*builder, kernel, node, op, params, operand_rows, step.operations);
+}
+
+// What parsing may still allocate: a hostile buffer can point at one large string from many places.
+class Budget {
+ public:
+  explicit Budget(size_t buffer_size) : left_(8 * buffer_size + 65536) {}
+  bool Take(size_t bytes) {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+  bool Copy(const flatbuffers::String* from, std::string* to) {
+    if (!Take(from->size())) return false;
+    to->assign(from->data(), from->size());
+    return true;
+  }
+
+ private:
+  size_t left_;
+};
+
+absl::Status OverBudget(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": the same bytes are referred to from too many places"));
+}
+
+template <typename Root>
+absl::StatusOr<const Root*> Verified(absl::string_view bytes, absl::string_view what) {
+  constexpr int kMostDepth = 8;
+  constexpr int kMostTables = 4'000'000;
+  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), kMostDepth, kMostTables);
+  if (!verifier.VerifyBuffer<Root>(nullptr)) return absl::InvalidArgumentError(absl::StrCat(what, ": not a valid FlatBuffer"));
+  return flatbuffers::GetRoot<Root>(bytes.data());
+}
+
+bool ReadIo(const fbs::Io& from, Budget* budget, IoDesc* to) {
+  to->dtype = static_cast<DType>(from.dtype());
+  to->bytes = from.bytes();
+  if (!budget->Take(from.dims()->size() * sizeof(int64_t))) return false;
+  to->dims.assign(from.dims()->begin(), from.dims()->end());
+  return budget->Copy(from.name(), &to->name) && budget->Copy(from.format(), &to->format);
+}
+
+bool ReadIoList(const OffsetVector<fbs::Io>& from, Budget* budget, std::vector<IoDesc>* to) {
+  if (!budget->Take(from.size() * sizeof(IoDesc))) return false;
+  to->resize(from.size());
+  for (size_t i = 0; i < to->size(); ++i) {
+    if (!ReadIo(*from.Get(i), budget, &(*to)[i])) return false;
+  }
+  return true;
+}
+
+bool ReadStep(const fbs::Step& from, Budget* budget, Step* to) {
+  if (!budget->Copy(from.kernel(), &to->kernel) || !budget->Copy(from.node(), &to->node) || !budget->Copy(from.op(), &to->op)) return false;
+  if (!budget->Take(from.params()->size()) || !budget->Take(from.operands()->size() * sizeof(Operand))) return false;
+  to->params.assign(reinterpret_cast<const char*>(from.params()->data()), from.params()->size());
+  to->operands.reserve(from.operands()->size());
+  for (const fbs::Operand* o : *from.operands()) {
+    to->operands.push_back({static_cast<Space>(o->space()), o->index(), o->offset(), o->size()});
+  }
+  to->operations = from.operations();
+  return true;
+}
+
+bool ReadSteps(const OffsetVector<fbs::Step>& from, Budget* budget, std::vector<Step>* to) {
+  if (!budget->Take(from.size() * sizeof(Step))) return false;
+  to->resize(from.size());
+  for (size_t i = 0; i < to->size(); ++i) {
+    if (!ReadStep(*from.Get(i), budget, &(*to)[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string SerializeManifest(const Program& program) {
+  FlatBufferBuilder builder;
+  std::vector<Offset<fbs::Entry>> entries;
+  for (const ManifestEntry& entry : program.manifest) {
+    const auto key = builder.CreateString(entry.key);
+    const auto value = builder.CreateString(entry.value);
+    entries.push_back(fbs::CreateEntry(builder, key, value));
+  }
+  const auto model_name = builder.CreateString(program.model_name);
+  const auto soc_version = builder.CreateString(program.soc_version);
+  const auto isa = builder.CreateString(program.isa);
+  const auto rows = builder.CreateVector(entries);
+  builder.Finish(fbs::CreateManifest(builder, model_name, soc_version, isa, rows));
+  return Finished(builder);
+}
+
+std::string SerializePlan(const Program& program) {
+  FlatBufferBuilder builder;
+  const auto inputs = WriteIoList(&builder, program.inputs);
+  const auto outputs = WriteIoList(&builder, program.outputs);
+  std::vector<Offset<fbs::Step>> steps;
+  for (const Step& step : program.steps) steps.push_back(WriteStep(&builder, step));
+  const auto rows = builder.CreateVector(steps);
+  builder.Finish(fbs::CreatePlan(builder, program.arena_size, inputs, outputs, rows));
+  return Finished(builder);
+}
+
+absl::Status ParseManifest(absl::string_view bytes, Program* program) {
+  OMKIT_ASSIGN_OR_RETURN(const fbs::Manifest* manifest, Verified<fbs::Manifest>(bytes, "manifest"));
+  Budget budget(bytes.size());
+  bool fits = budget.Copy(manifest->model_name(), &program->model_name) && budget.Copy(manifest->soc_version(), &program->soc_version) &&
+              budget.Copy(manifest->isa(), &program->isa) && budget.Take(manifest->entries()->size() * sizeof(ManifestEntry));
+  if (!fits) return OverBudget("manifest");
+  for (const fbs::Entry* entry : *manifest->entries()) {
+    program->manifest.emplace_back();
+    fits = budget.Copy(entry->key(), &program->manifest.back().key) && budget.Copy(entry->value(), &program->manifest.back().value);
+    if (!fits) return OverBudget("manifest");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParsePlan(absl::string_view bytes, Program* program) {
+  OMKIT_ASSIGN_OR_RETURN(const fbs::Plan* plan, Verified<fbs::Plan>(bytes, "plan"));
+  Budget budget(bytes.size());
+  program->arena_size = plan->arena_size();
+  const bool fits = ReadIoList(*plan->inputs(), &budget, &program->inputs) && ReadIoList(*plan->outputs(), &budget, &program->outputs) &&
+                    ReadSteps(*plan->steps(), &budget, &program->steps);
+  return fits ? absl::OkStatus() : OverBudget("plan");
+}
+
+}  // namespace omkit::runtime
