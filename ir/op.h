@@ -43,6 +43,8 @@ class InferContext {
   DType dtype(int i) const { return input(i).dtype; }
   // nullptr when the input is absent or not a constant.
   const Tensor* constant(int i) const { return graph_.ConstantInput(node_, i); }
+  // What the graph knows of output `i` before inference: its quantization parameters, when a pass has set them.
+  const TensorType& known_output(int i) const { return graph_.value(node_.outputs[i]).type; }
   // Elements of a constant integer input; an error that names the input when it is not constant.
   absl::StatusOr<std::vector<int64_t>> ConstantInts(int i) const;
 
