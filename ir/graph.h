@@ -58,6 +58,8 @@ class Graph {
   const Value& value(ValueId id) const { return *values_[id]; }
   bool alive(NodeId id) const { return id >= 0 && id < static_cast<NodeId>(nodes_.size()) && nodes_[id] != nullptr; }
   int num_values() const { return static_cast<int>(values_.size()); }
+  // One above the highest node id ever given out; ids below it may be dead.
+  int node_limit() const { return static_cast<int>(nodes_.size()); }
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<ValueId>& outputs() const { return outputs_; }
   bool IsConstant(ValueId id) const { return id != kNoValue && values_[id]->constant.defined(); }
