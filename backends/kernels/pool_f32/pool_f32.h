@@ -12,7 +12,7 @@ namespace omkit::kernels {
 
 // Operands: 0 input f32, 1 output f32. Windows are clipped to the image (no halo needed), so ceil mode needs nothing special.
 // Average divides by the taps inside the image, or with count_include_pad by the taps inside the padded image. A window
-// without any tap gives -infinity (max) or 0 (average). Max ignores NaN unless it is the first tap.
+// without any tap gives -infinity (max) or 0 (average). Max ignores NaN.
 struct PoolF32Params {
   View in, out;  // N, H, W, C and N, OH, OW, C
   int32_t kernel_h, kernel_w;

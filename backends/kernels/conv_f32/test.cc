@@ -1,0 +1,203 @@
+#include <cmath>
+#include <limits>
+
+#include "backends/kernels/conv_f32/conv_f32.h"
+#include "backends/kernels/dwconv_f32/dwconv_f32.h"
+#include "backends/kernels/tier_agreement.h"
+#include "base/checked.h"
+
+namespace omkit::kernels {
+namespace {
+
+constexpr float kNoClamp = std::numeric_limits<float>::infinity();
+
+struct Case {
+  ConvF32Params p = {};
+  std::vector<float> in, weights, bias, out, residual;
+  bool depthwise = false;
+
+  int64_t ic() const { return p.in.dims[3] / p.groups; }
+  std::vector<StepOperand> Operands(Isa isa) const {
+    const std::vector<uint8_t> packed =
+        depthwise ? PackDwConvF32Weights(isa, weights.data(), p.groups, p.kernel_h, p.kernel_w)
+                  : PackConvF32Weights(isa, weights.data(), p.out.dims[3], ic(), p.kernel_h, p.kernel_w, p.groups);
+    std::vector<StepOperand> operands = {Arena(in), Constant(packed), Constant(bias), Arena(out)};
+    if (p.has_residual) operands.push_back(Arena(residual));
+    return operands;
+  }
+  double Reference(const std::vector<int64_t>& i) const {
+    const int64_t group = i[3] / (p.out.dims[3] / p.groups), taps = p.kernel_h * p.kernel_w;
+    double sum = bias[i[3]];
+    for (int64_t y = 0; y < p.kernel_h; ++y) {
+      for (int64_t x = 0; x < p.kernel_w; ++x) {
+        const int64_t iy = i[1] * p.stride_h - p.pad_top + y * p.dilation_h, ix = i[2] * p.stride_w - p.pad_left + x * p.dilation_w;
+        if (iy < 0 || iy >= p.in.dims[1] || ix < 0 || ix >= p.in.dims[2]) continue;
+        for (int64_t c = 0; c < ic(); ++c) {
+          sum += static_cast<double>(in[At(p.in, i[0], iy, ix, group * ic() + c)]) * weights[(i[3] * ic() + c) * taps + y * p.kernel_w + x];
+        }
+      }
+    }
+    if (p.has_residual) sum += residual[At(p.residual, i[0], i[1], i[2], i[3])];
+    return std::min<double>(std::max<double>(sum, p.act_min), p.act_max);
+  }
+};
+
+// An input whose halo is zero and whose unused channels are NaN.
+std::vector<float> Image(Random& random, const View& v, int64_t elements, int64_t height, int64_t width) {
+  std::vector<float> image(elements, std::numeric_limits<float>::quiet_NaN());
+  for (int64_t n = 0; n < v.dims[0]; ++n) {
+    for (int64_t y = -height; y < v.dims[1] + height; ++y) {
+      for (int64_t x = -width; x < v.dims[2] + width; ++x) {
+        const bool inside = y >= 0 && y < v.dims[1] && x >= 0 && x < v.dims[2];
+        for (int64_t c = 0; c < v.dims[3]; ++c) image[At(v, n, y, x, c)] = inside ? RandomFloats(random, 1)[0] : 0.0f;
+      }
+    }
+  }
+  return image;
+}
+
+Case RandomCase(Random& random, bool depthwise) {
+  Case c;
+  ConvF32Params& p = c.p;
+  c.depthwise = depthwise;
+  const bool pointwise = !depthwise && Pick(random, 0, 3) == 0;
+  p.kernel_h = pointwise ? 1 : static_cast<int32_t>(Pick(random, 1, 5));
+  p.kernel_w = pointwise ? 1 : static_cast<int32_t>(Pick(random, 1, 5));
+  p.stride_h = static_cast<int32_t>(Pick(random, 1, 3));
+  p.stride_w = static_cast<int32_t>(Pick(random, 1, 3));
+  p.dilation_h = static_cast<int32_t>(Pick(random, 1, 2));
+  p.dilation_w = static_cast<int32_t>(Pick(random, 1, 2));
+  p.pad_top = static_cast<int32_t>(Pick(random, 0, p.kernel_h - 1));
+  p.pad_left = static_cast<int32_t>(Pick(random, 0, p.kernel_w - 1));
+  const int64_t n = Pick(random, 1, 2), halo = 8;
+  const int64_t h = Pick(random, 1, 9), w = Pick(random, 1, 34);
+  const int64_t reach_h = (p.kernel_h - 1) * p.dilation_h, reach_w = (p.kernel_w - 1) * p.dilation_w;
+  const int64_t oh = std::max<int64_t>(1, (h + 2 * p.pad_top - reach_h - 1) / p.stride_h + 1);
+  const int64_t ow = std::max<int64_t>(1, (w + 2 * p.pad_left - reach_w - 1) / p.stride_w + 1);
+  const int64_t channels = Pick(random, 1, 70);
+  p.groups = static_cast<int32_t>(depthwise ? channels : Pick(random, 0, 2) ? 1 : Pick(random, 2, 4));
+  const int64_t ic = depthwise ? channels : p.groups * std::max<int64_t>(1, Pick(random, 1, 70) / p.groups);
+  const int64_t oc = depthwise ? channels : p.groups * std::max<int64_t>(1, channels / p.groups);
+  int64_t elements;
+  p.in = ImageView(n, h, w, ic, Pick(random, 0, 1) * 3, halo, halo, halo, halo, Pick(random, 0, 5), 4, &elements);
+  c.in = Image(random, p.in, elements, halo, halo);
+  const int64_t edge = Pick(random, 0, 1);
+  p.out = ImageView(n, oh, ow, oc, Pick(random, 0, 1) * 5, edge, edge, edge, edge, Pick(random, 0, 3), 4, &elements);
+  c.out = RandomFloats(random, elements);
+  p.has_residual = static_cast<int32_t>(Pick(random, 0, 1));
+  if (p.has_residual) {
+    p.residual = ImageView(n, oh, ow, oc, Pick(random, 0, 1) * 2, 0, 0, 0, edge, 0, 4, &elements);
+    c.residual = RandomFloats(random, elements);
+  }
+  p.act_min = Pick(random, 0, 1) ? 0.0f : -kNoClamp;
+  p.act_max = Pick(random, 0, 1) ? 1.5f : kNoClamp;
+  c.weights = RandomFloats(random, oc * (ic / p.groups) * p.kernel_h * p.kernel_w);
+  c.bias = RandomFloats(random, RoundUp(oc, 64));
+  std::fill(c.bias.begin() + oc, c.bias.end(), 0.0f);
+  return c;
+}
+
+void CheckCases(uint32_t seed, bool depthwise, int count, std::string (*kernel)(Isa)) {
+  Random random(seed);
+  for (int i = 0; i < count; ++i) {
+    const Case c = RandomCase(random, depthwise);
+    const double terms = c.ic() * c.p.kernel_h * c.p.kernel_w + 2;
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(kernel, c.p, c.Operands(Isa::kGeneric), 3, c.p.out, [&](const auto& at) { return c.Reference(at); },
+                                           6e-8 * terms, 6e-8 * terms))
+        << "case " << i;
+  }
+}
+
+class ConvF32Test : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    RegisterConvF32Kernels();
+    RegisterDwConvF32Kernels();
+  }
+};
+
+TEST_F(ConvF32Test, EqualsDoubleReferenceAndItselfOnEveryTier) { CheckCases(1, false, 150, ConvF32Kernel); }
+TEST_F(ConvF32Test, DepthwiseEqualsDoubleReferenceAndItselfOnEveryTier) { CheckCases(2, true, 120, DwConvF32Kernel); }
+
+TEST_F(ConvF32Test, EveryTierHasTheSamePackedWeights) {
+  Random random(3);
+  const Case c = RandomCase(random, false);
+  for (Isa isa : RunnableTiers()) EXPECT_EQ(c.Operands(isa)[1].bytes, c.Operands(Isa::kGeneric)[1].bytes) << IsaName(isa);
+}
+
+// A dense layer over many rows, and the tile's fixed order of sums shown on values where another order gives another result.
+TEST_F(ConvF32Test, SumsInOrderOfTapsThenChannels) {
+  ConvF32Params p = {};
+  const int64_t in[4] = {1, 1, 1, 4}, out[4] = {1, 1, 1, 1};
+  p.in = DenseView(in, 4, 4);
+  p.out = DenseView(out, 4, 4);
+  p.kernel_h = p.kernel_w = p.stride_h = p.stride_w = p.dilation_h = p.dilation_w = p.groups = 1;
+  p.act_min = -kNoClamp;
+  p.act_max = kNoClamp;
+  const std::vector<float> x = {1.0f, 1e8f, -1e8f, 1.0f}, w(4, 1.0f), bias(64, 0.0f), y(1);
+  const std::vector<StepOperand> operands = {Arena(x), Constant(PackConvF32Weights(Isa::kGeneric, w.data(), 1, 4, 1, 1, 1)), Constant(bias), Arena(y)};
+  std::vector<uint8_t> bytes;
+  ASSERT_NO_FATAL_FAILURE(RunAllTiers(ConvF32Kernel, p, operands, 3, &bytes));
+  float got;
+  std::memcpy(&got, bytes.data(), 4);
+  EXPECT_EQ(got, 1.0f);  // ((1 + 1e8) - 1e8) + 1
+}
+
+TEST_F(ConvF32Test, NanPassesThroughTheClamp) {
+  Random random(4);
+  Case c = RandomCase(random, false);
+  c.p.act_min = 0.0f;
+  c.p.act_max = 6.0f;
+  c.bias[0] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<uint8_t> bytes;
+  ASSERT_NO_FATAL_FAILURE(RunAllTiers(ConvF32Kernel, c.p, c.Operands(Isa::kGeneric), 3, &bytes));
+  float got;
+  std::memcpy(&got, &bytes[At(c.p.out, 0, 0, 0, 0) * 4], 4);
+  EXPECT_TRUE(std::isnan(got));
+}
+
+TEST_F(ConvF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
+  Random random(5);
+  Case good = RandomCase(random, false);
+  while (!good.p.has_residual || good.p.out.dims[1] < 2) good = RandomCase(random, false);
+  const std::vector<StepOperand> operands = good.Operands(Isa::kGeneric);
+  ASSERT_EQ(VerifyStep(ConvF32Kernel, good.p, operands), absl::OkStatus());
+  const auto refused = [&](auto damage) {
+    ConvF32Params p = good.p;
+    damage(&p);
+    return !VerifyStep(ConvF32Kernel, p, operands).ok();
+  };
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->kernel_h = 0; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->kernel_w += 1; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->stride_h = 0; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->stride_w = -1; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->dilation_h = 0; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->stride_h = 1 << 20; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->pad_top = -1; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->pad_top = 1000; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->pad_left = INT32_MAX; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->groups = 0; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->groups = INT32_MIN; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->has_residual = 0; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->has_residual = 2; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->in.rank = 3; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->in.dims[3] += 1; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->in.dims[1] = 0; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->in.offset = -1; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->in.strides[3] = 2; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->out.dims[1] += 100; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->out.dims[1] = int64_t{1} << 62; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->out.dims[0] += 1; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->out.offset += 1 << 20; }));
+  EXPECT_TRUE(refused([](ConvF32Params* p) { p->residual.dims[3] -= 1; }));
+  for (size_t i = 0; i < operands.size(); ++i) {
+    std::vector<StepOperand> shorter = operands;
+    shorter[i].bytes.resize(shorter[i].bytes.size() / 2);
+    EXPECT_FALSE(VerifyStep(ConvF32Kernel, good.p, shorter).ok()) << "operand " << i;
+  }
+  EXPECT_FALSE(VerifyStep(DwConvF32Kernel, good.p, operands).ok());
+  EXPECT_FALSE(VerifyStep(ConvF32Kernel, int32_t{0}, operands).ok());
+}
+
+}  // namespace
+}  // namespace omkit::kernels

@@ -1,0 +1,109 @@
+// The inner product of float convolutions and matrix products: a few pixels times 16 or 32 output channels, kept in registers
+// over all taps. Floor 4. Internal linkage only, see tier.h.
+#ifndef OMKIT_BACKENDS_KERNELS_DOT_TILE_H_
+#define OMKIT_BACKENDS_KERNELS_DOT_TILE_H_
+
+#include <cstdint>
+
+#include "backends/kernels/lanes_f32.h"
+#include "backends/kernels/tier.h"
+
+namespace omkit::kernels {
+namespace {
+
+// Largest tile whose accumulators, weights and one broadcast stay in registers.
+#if defined(__AVX512F__)
+constexpr int kTilePixels = 14, kTilePanels = 2;
+#elif defined(__AVX2__)
+constexpr int kTilePixels = 6, kTilePanels = 1;
+#elif defined(__aarch64__)
+constexpr int kTilePixels = 6, kTilePanels = 1;
+#else
+constexpr int kTilePixels = 2, kTilePanels = 1;
+#endif
+
+// Strides and steps in elements. Weights are panels [taps_y][taps_x][depth][16].
+struct DotArgs {
+  const float* in;
+  int64_t pixel_stride;
+  int64_t taps_y, step_y, taps_x, step_x, depth;
+  const float* weights;
+  int64_t panel_stride;
+  const float* bias;  // of the first lane; nullptr: zeros
+  const float* residual;  // nullptr: none
+  int64_t residual_stride;
+  float* out;
+  int64_t out_stride;
+  int lanes;  // valid output channels, at most 16 per panel
+  float scale, act_min, act_max;
+};
+
+template <int kPixels, int kPanels>
+__attribute__((noinline)) void DotTile(const DotArgs& d) {
+  constexpr int kBases = (kPixels + 2) / 3;
+  F32 acc[kPixels][kPanels];
+  for (int j = 0; j < kPanels; ++j) {
+    const int lanes = d.lanes - kWidth * j < kWidth ? d.lanes - kWidth * j : kWidth;
+    const F32 bias = d.bias ? LoadSome(d.bias + kWidth * j, lanes) : Set(0.0f);
+    for (int i = 0; i < kPixels; ++i) acc[i][j] = bias;
+  }
+  const float* w = d.weights;
+  const int64_t panel = d.panel_stride, s = d.pixel_stride;
+  for (int64_t y = 0; y < d.taps_y; ++y) {
+    for (int64_t x = 0; x < d.taps_x; ++x) {
+      // Three pixels share a base register: addresses are base + {k, k + s, k + 2s}.
+      const float* base[kBases];
+      for (int b = 0; b < kBases; ++b) base[b] = d.in + y * d.step_y + x * d.step_x + 3 * b * s;
+      int64_t at[3] = {0, s, 2 * s};
+      for (int64_t k = 0; k < d.depth; ++k) {
+        F32 weight[kPanels];
+        for (int j = 0; j < kPanels; ++j) weight[j] = Load(w + j * panel);
+#pragma GCC unroll 16
+        for (int i = 0; i < kPixels; ++i) {
+          const F32 value = Set(base[i / 3][at[i % 3]]);
+          for (int j = 0; j < kPanels; ++j) acc[i][j] = Fma(value, weight[j], acc[i][j]);
+        }
+        ++at[0];
+        ++at[1];
+        ++at[2];
+        w += kWidth;
+      }
+    }
+  }
+  const F32 lo = Set(d.act_min), hi = Set(d.act_max), scale = Set(d.scale);
+  for (int i = 0; i < kPixels; ++i) {
+    for (int j = 0; j < kPanels; ++j) {
+      const int lanes = d.lanes - kWidth * j < kWidth ? d.lanes - kWidth * j : kWidth;
+      F32 v = d.scale == 1.0f ? acc[i][j] : acc[i][j] * scale;
+      if (d.residual) v = v + LoadSome(d.residual + i * d.residual_stride + kWidth * j, lanes);
+      StoreSome(d.out + i * d.out_stride + kWidth * j, ClampTo(v, lo, hi), lanes);
+    }
+  }
+}
+
+template <int kPixels>
+OMKIT_INLINE void DotTilePixels(const DotArgs& d, int panels) {
+  if constexpr (kTilePanels == 2) {
+    if (panels == 2) return DotTile<kPixels, 2>(d);
+  }
+  DotTile<kPixels, 1>(d);
+}
+
+// `pixels` in 1 .. kTilePixels, `panels` in 1 .. kTilePanels.
+void RunDotTile(const DotArgs& d, int pixels, int panels) {
+  switch (pixels) {
+    case 1: return DotTilePixels<1>(d, panels);
+    case 2: return DotTilePixels<2>(d, panels);
+#define OMKIT_CASE(n) \
+  case n:             \
+    if constexpr (n <= kTilePixels) return DotTilePixels<n>(d, panels);
+    OMKIT_CASE(3) OMKIT_CASE(4) OMKIT_CASE(5) OMKIT_CASE(6) OMKIT_CASE(7) OMKIT_CASE(8)
+    OMKIT_CASE(9) OMKIT_CASE(10) OMKIT_CASE(11) OMKIT_CASE(12) OMKIT_CASE(13) OMKIT_CASE(14)
+#undef OMKIT_CASE
+  }
+}
+
+}  // namespace
+}  // namespace omkit::kernels
+
+#endif  // OMKIT_BACKENDS_KERNELS_DOT_TILE_H_

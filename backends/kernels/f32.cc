@@ -1,0 +1,33 @@
+#include "backends/kernels/f32.h"
+
+#include "backends/kernels/argmax_f32/argmax_f32.h"
+#include "backends/kernels/cast/cast.h"
+#include "backends/kernels/conv_f32/conv_f32.h"
+#include "backends/kernels/dwconv_f32/dwconv_f32.h"
+#include "backends/kernels/elementwise_f32/elementwise_f32.h"
+#include "backends/kernels/gather/gather.h"
+#include "backends/kernels/layernorm_f32/layernorm_f32.h"
+#include "backends/kernels/matmul_f32/matmul_f32.h"
+#include "backends/kernels/pool_f32/pool_f32.h"
+#include "backends/kernels/reduce_f32/reduce_f32.h"
+#include "backends/kernels/resize/resize.h"
+#include "backends/kernels/softmax_f32/softmax_f32.h"
+
+namespace omkit::kernels {
+
+void RegisterF32Kernels() {
+  RegisterConvF32Kernels();
+  RegisterDwConvF32Kernels();
+  RegisterPoolF32Kernels();
+  RegisterElementwiseF32Kernels();
+  RegisterReduceF32Kernels();
+  RegisterSoftmaxF32Kernels();
+  RegisterMatMulF32Kernels();
+  RegisterLayerNormF32Kernels();
+  RegisterResizeKernels();
+  RegisterGatherKernels();
+  RegisterArgMaxF32Kernels();
+  RegisterCastKernels();
+}
+
+}  // namespace omkit::kernels

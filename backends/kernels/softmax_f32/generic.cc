@@ -1,0 +1,99 @@
+// Lanes run along the softmax axis when it is the innermost one, otherwise along the innermost axis.
+#include "backends/kernels/math_f32.h"
+#include "backends/kernels/softmax_f32/softmax_f32.h"
+#include "backends/kernels/tier.h"
+
+namespace omkit::kernels {
+namespace {
+
+// One run of `count` elements along the axis.
+struct Line {
+  const float* in;
+  float* out;
+  int64_t count, in_stride, out_stride;
+};
+
+OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ? static_cast<int>(count - i) : kWidth; }
+
+void AlongAxis(const Line& l, bool logarithm) {
+  F32 top = Set(-kInfinity);
+  for (int64_t i = 0; i < l.count; i += kWidth) {
+    const int lanes = LanesAt(i, l.count);
+    top = Max(Keep(LoadStrided(l.in + i * l.in_stride, l.in_stride, lanes), lanes, -kInfinity), top);
+  }
+  const F32 max = Set(FoldMax(top));
+  F32 sum = Set(0.0f);
+  for (int64_t i = 0; i < l.count; i += kWidth) {
+    const int lanes = LanesAt(i, l.count);
+    const F32 shifted = LoadStrided(l.in + i * l.in_stride, l.in_stride, lanes) - max;
+    const F32 e = Exp(shifted);
+    sum = sum + Keep(e, lanes, 0.0f);
+    StoreStrided(l.out + i * l.out_stride, l.out_stride, logarithm ? shifted : e, lanes);
+  }
+  const F32 total = Set(FoldSum(sum));
+  const F32 log_total = Log(total);
+  for (int64_t i = 0; i < l.count; i += kWidth) {
+    const int lanes = LanesAt(i, l.count);
+    float* to = l.out + i * l.out_stride;
+    const F32 v = LoadStrided(to, l.out_stride, lanes);
+    StoreStrided(to, l.out_stride, logarithm ? v - log_total : v / total, lanes);
+  }
+}
+
+// `lanes` neighbours, `in_lane` and `out_lane` elements apart, each with its own softmax.
+void AcrossAxis(const Line& l, int64_t in_lane, int64_t out_lane, int lanes, bool logarithm) {
+  F32 max = Set(-kInfinity);
+  for (int64_t i = 0; i < l.count; ++i) max = Max(LoadStrided(l.in + i * l.in_stride, in_lane, lanes), max);
+  F32 sum = Set(0.0f);
+  for (int64_t i = 0; i < l.count; ++i) {
+    const F32 shifted = LoadStrided(l.in + i * l.in_stride, in_lane, lanes) - max;
+    const F32 e = Exp(shifted);
+    sum = sum + e;
+    StoreStrided(l.out + i * l.out_stride, out_lane, logarithm ? shifted : e, lanes);
+  }
+  const F32 log_sum = Log(sum);
+  for (int64_t i = 0; i < l.count; ++i) {
+    float* to = l.out + i * l.out_stride;
+    const F32 v = LoadStrided(to, out_lane, lanes);
+    StoreStrided(to, out_lane, logarithm ? v - log_sum : v / sum, lanes);
+  }
+}
+
+}  // namespace
+
+namespace OMKIT_TIER_NAMESPACE {
+
+void SoftmaxF32(const KernelArgs& args) {
+  SoftmaxF32Params p;
+  LoadParams(args, &p);
+  const float* in = static_cast<const float*>(args.operands[0]) + p.in.offset;
+  float* out = static_cast<float*>(args.operands[1]) + p.out.offset;
+  const int last = p.in.rank - 1;
+  const bool along = p.axis == last;
+  const int64_t columns = along ? 1 : p.in.dims[last];
+  const int64_t blocks = (columns + kWidth - 1) / kWidth;
+  int64_t rows = p.in.dims[p.axis] > 0 ? 1 : 0;
+  for (int i = 0; i < last; ++i) rows *= i == p.axis ? 1 : p.in.dims[i];
+  const Part part = SplitWork(rows * blocks, 1, args.thread, args.threads);
+  for (int64_t at = part.begin; at < part.end; ++at) {
+    const int64_t column = at % blocks * kWidth;
+    Line line = {in, out, p.in.dims[p.axis], p.in.strides[p.axis], p.out.strides[p.axis]};
+    int64_t rest = at / blocks;
+    for (int i = last - 1; i >= 0; --i) {
+      if (i == p.axis) continue;
+      line.in += rest % p.in.dims[i] * p.in.strides[i];
+      line.out += rest % p.in.dims[i] * p.out.strides[i];
+      rest /= p.in.dims[i];
+    }
+    if (along) {
+      AlongAxis(line, p.log_softmax);
+      continue;
+    }
+    line.in += column * p.in.strides[last];
+    line.out += column * p.out.strides[last];
+    AcrossAxis(line, p.in.strides[last], p.out.strides[last], LanesAt(column, columns), p.log_softmax);
+  }
+}
+
+}  // namespace OMKIT_TIER_NAMESPACE
+}  // namespace omkit::kernels
