@@ -32,7 +32,7 @@ class BackendEvaluator : public ir::Evaluator {
     RegisterAllKernels();
     OMKIT_ASSIGN_OR_RETURN(runtime::LoadedOm om, runtime::LoadedOmFrom(std::move(program)));
     runtime::ModelOptions options;
-    options.device_soc = soc.name;
+    options.check_soc = false;
     OMKIT_ASSIGN_OR_RETURN(evaluator->model_, runtime::Model::Load(std::move(om), options));
     for (ir::ValueId v : copy->outputs()) {
       OMKIT_ASSIGN_OR_RETURN(Tensor t, Tensor::Allocate(copy->value(v).type));
@@ -66,7 +66,7 @@ class BackendEvaluator : public ir::Evaluator {
   }
 
   std::vector<ir::ValueId> values_;
-  std::shared_ptr<runtime::Model> model_;
+  std::unique_ptr<runtime::Model> model_;
   std::vector<std::pair<ir::ValueId, Tensor>> results_;
   std::vector<TensorType> input_types_;
 };

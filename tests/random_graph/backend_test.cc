@@ -82,7 +82,7 @@ absl::StatusOr<std::vector<Tensor>> RunProgram(const runtime::Program& program, 
   if (!om.ok()) return om.status();
   runtime::ModelOptions options;
   options.threads = threads;
-  options.device_soc = program.soc_version;
+  options.check_soc = false;
   auto model = runtime::Model::Load(*std::move(om), options);
   if (!model.ok()) return model.status();
   std::vector<Tensor> outputs;
