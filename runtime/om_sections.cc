@@ -32,7 +32,7 @@ Offset<fbs::Step> WriteStep(FlatBufferBuilder* builder, const Step& step) {
   std::vector<fbs::Operand> operands;
   for (const Operand& o : step.operands) operands.emplace_back(static_cast<uint8_t>(o.space), o.index, o.offset, o.size);
   const auto kernel = builder->CreateSharedString(step.kernel);
-  const auto node = builder->CreateSharedString(step.node);
+  const auto node = builder->CreateString(step.node);
   const auto op = builder->CreateSharedString(step.op);
   const auto params = builder->CreateVector(reinterpret_cast<const uint8_t*>(step.params.data()), step.params.size());
   const auto operand_rows = builder->CreateVectorOfStructs(operands);

@@ -1,5 +1,6 @@
 #include "runtime/verify_program.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -15,6 +16,7 @@ namespace omkit::runtime {
 namespace {
 
 constexpr size_t kLongestName = 65535;
+constexpr size_t kLongestKernelName = 128;  // also of an operator: they are stored once and copied into every step
 constexpr size_t kMostInputs = 4096;
 constexpr size_t kMostOperands = 4096;
 constexpr size_t kLargestParams = 1 << 20;
@@ -130,6 +132,8 @@ absl::Status VerifyStep(const Program& program, uint64_t weights_size, const Ste
   OMKIT_RETURN_IF_ERROR(VerifyName(step.kernel, "the kernel's name"));
   OMKIT_RETURN_IF_ERROR(VerifyText(step.node, "the node's name"));
   OMKIT_RETURN_IF_ERROR(VerifyText(step.op, "the operator's name"));
+  const size_t longest = std::max(step.kernel.size(), step.op.size());
+  if (longest > kLongestKernelName) return Invalid("a kernel or operator name of ", longest, " bytes, limit ", kLongestKernelName);
   if (step.params.size() > kLargestParams) return Invalid(step.params.size(), " bytes of parameters, limit ", kLargestParams);
   if (step.operands.size() > kMostOperands) return Invalid(step.operands.size(), " operands, limit ", kMostOperands);
   if (step.operations < 0) return Invalid("operation count ", step.operations, " is negative");
