@@ -20,11 +20,16 @@ struct Grid {
   int64_t rows() const { return dims[0] * dims[1]; }
 };
 
+// Nothing merged: N, OH, OW.
+[[maybe_unused]] static Grid GridOf(const ConvU8Params& p) {
+  return {{p.out.dims[0], p.out.dims[1], p.out.dims[2]},
+          {p.in.strides[0], p.in.strides[1] * p.stride_h, p.in.strides[2] * p.stride_w},
+          {p.out.strides[0], p.out.strides[1], p.out.strides[2]},
+          {p.residual.strides[0], p.residual.strides[1], p.residual.strides[2]}};
+}
+
 [[maybe_unused]] static Grid MakeGrid(const ConvU8Params& p) {
-  Grid g = {{p.out.dims[0], p.out.dims[1], p.out.dims[2]},
-            {p.in.strides[0], p.in.strides[1] * p.stride_h, p.in.strides[2] * p.stride_w},
-            {p.out.strides[0], p.out.strides[1], p.out.strides[2]},
-            {p.residual.strides[0], p.residual.strides[1], p.residual.strides[2]}};
+  Grid g = GridOf(p);
   for (int i = 1; i >= 0; --i) {
     // The inner loop is at 2 after a merge of 1 into 2; dims[1] is then 1 and its steps do not matter.
     const int inner = g.dims[i + 1] == 1 && i == 0 ? 2 : i + 1;

@@ -1,7 +1,12 @@
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
 
+#include <cstring>
+#include <memory>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "backends/kernels/conv_u8/verify.h"
+#include "backends/kernels/dwconv_u8/blocks.h"
 #include "backends/kernels/dwconv_u8/pack.h"
 #include "backends/kernels/registration.h"
 #include "base/status.h"
@@ -30,8 +35,34 @@ absl::Status Verify(const runtime::Step& step) {
   return VerifyOperandSize("packed depthwise weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
 }
 
+// Owns what DwBlockConstants points to.
+struct OwnedConstants {
+  DwBlockConstants view;
+  std::vector<int32_t> bias;
+  std::vector<float> multiplier;
+};
+
+template <Isa kIsa>
+absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, void* const* operands) {
+  if (kIsa != Isa::kAvx512Vnni) return std::shared_ptr<const void>();
+  const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
+  const int64_t slots = RoundUp(p.groups, kDwBlock);
+  auto owned = std::make_shared<OwnedConstants>();
+  owned->bias.assign(slots, 0);
+  owned->multiplier.assign(slots, 0.0f);
+  for (int64_t i = 0; i < slots; ++i) {
+    const int64_t first = i / kDwBlock * kDwBlock;
+    const int64_t channel = first + DwChannelOfSlot(static_cast<int>(i - first), JoinedRows(p.groups, first));
+    if (channel >= p.groups) continue;
+    std::memcpy(&owned->bias[i], static_cast<const uint8_t*>(operands[2]) + channel * 4, 4);
+    std::memcpy(&owned->multiplier[i], static_cast<const uint8_t*>(operands[3]) + channel * 4, 4);
+  }
+  owned->view = {owned->bias.data(), owned->multiplier.data()};
+  return std::shared_ptr<const void>(owned, &owned->view);
+}
+
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify<isa>, nullptr, nullptr, RunTier<tier::DwConvU8>},
+#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

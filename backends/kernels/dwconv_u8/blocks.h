@@ -1,0 +1,39 @@
+// How the AVX512-VNNI tier lays out depthwise channels. Floor 4; plain arithmetic shared by the packer and the kernel. Internal
+// linkage only.
+//
+// Channels are cut into blocks of 64. Four vertical taps of one channel form one 4-byte slot of VPDPBUSD:
+// packed weights are int8 [block][kernel column][group of 4 kernel rows][slot][4]. Slots follow the order in which interleaving four
+// rows of 64 bytes with 128-bit unpacks leaves the channels. A last block of at most 32 (16) channels repeats them two (four) times
+// and works on as many output rows at once.
+#ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
+#define OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
+
+#include <cstdint>
+
+namespace omkit::kernels {
+namespace {
+
+constexpr int kDwBlock = 64;
+
+// Output rows that the block starting at `channel` works on at once.
+[[maybe_unused]] inline int JoinedRows(int64_t channels, int64_t channel) {
+  const int64_t left = channels - channel;
+  return left <= 16 ? 4 : left <= 32 ? 2 : 1;
+}
+
+// Channel inside a block of slot `slot` (0 to 63) when `joined` rows share the register.
+[[maybe_unused]] inline int DwChannelOfSlot(int slot, int joined) {
+  const int vector = slot / 16, lane = slot % 16 / 4;
+  return (lane * 16 + vector * 4 + slot % 4) % (kDwBlock / joined);
+}
+
+// Per-slot constants that prepare lays out for run: [block][slot].
+struct DwBlockConstants {
+  const int32_t* bias;
+  const float* multiplier;
+};
+
+}  // namespace
+}  // namespace omkit::kernels
+
+#endif  // OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_

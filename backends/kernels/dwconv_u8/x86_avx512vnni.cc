@@ -1,0 +1,289 @@
+// Depthwise convolution with VPDPBUSD: the vertical taps of 64 channels are interleaved into dwords once per input column, and each
+// interleaved column feeds every output that needs it. The unpacks and the packs of the epilogue cancel, so no permutation is needed.
+#include "backends/kernels/conv_u8/grid.h"
+#include "backends/kernels/dwconv_u8/blocks.h"
+#include "backends/kernels/dwconv_u8/dwconv_u8.h"
+#include "backends/kernels/tier.h"
+#include "backends/kernels/x86.h"
+
+namespace omkit::kernels {
+namespace {
+
+enum class Mode { kPlain, kResidual, kFloat };
+
+// One block of channels over `joined` output rows.
+struct Strip {
+  const uint8_t* in[4];
+  uint8_t* out[4];
+  const uint8_t* residual[4];
+  int rows;  // of the joined rows that exist; the others repeat the last one and are not stored
+  const int8_t* weights;
+  const int32_t* bias;
+  const float* multiplier;
+  __mmask64 mask;  // channels of one row that exist
+  int64_t pixels;
+  int64_t column_step, row_step;  // bytes between neighbouring taps
+  int64_t in_step, out_step, residual_step;  // bytes between neighbouring output pixels
+  __m512i zero_point, clamp_min, clamp_max;
+  const DwConvU8Params* params;
+};
+
+// 64 bytes: the block's channels of each joined row.
+template <int kJoined, bool kWhole>
+OMKIT_INLINE __m512i Gather(const uint8_t* const (&p)[4], int64_t offset, __mmask64 mask) {
+  if constexpr (kJoined == 1) {
+    return kWhole ? _mm512_loadu_si512(p[0] + offset) : _mm512_maskz_loadu_epi8(mask, p[0] + offset);
+  } else if constexpr (kJoined == 2) {
+    __m256i row[2];
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      row[i] = kWhole ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p[i] + offset))
+                      : _mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), p[i] + offset);
+    }
+    return _mm512_inserti64x4(_mm512_castsi256_si512(row[0]), row[1], 1);
+  } else {
+    __m128i row[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      row[i] = kWhole ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p[i] + offset))
+                      : _mm_maskz_loadu_epi8(static_cast<__mmask16>(mask), p[i] + offset);
+    }
+    const __m512i low = _mm512_inserti32x4(_mm512_castsi128_si512(row[0]), row[1], 1);
+    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(row[2]), row[3], 1);
+    return _mm512_inserti64x4(low, high, 1);
+  }
+}
+
+template <int kJoined, bool kWhole>
+OMKIT_INLINE void Scatter(const Strip& s, int64_t offset, __m512i bytes) {
+  if constexpr (kJoined == 1) {
+    if constexpr (kWhole) _mm512_storeu_si512(s.out[0] + offset, bytes);
+    else _mm512_mask_storeu_epi8(s.out[0] + offset, s.mask, bytes);
+  } else if constexpr (kJoined == 2) {
+    const __m256i row[2] = {_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1)};
+    for (int i = 0; i < s.rows; ++i) _mm256_mask_storeu_epi8(s.out[i] + offset, static_cast<__mmask32>(s.mask), row[i]);
+  } else {
+    const __m128i row[4] = {_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1), _mm512_extracti32x4_epi32(bytes, 2),
+                            _mm512_extracti32x4_epi32(bytes, 3)};
+    for (int i = 0; i < s.rows; ++i) _mm_mask_storeu_epi8(s.out[i] + offset, static_cast<__mmask16>(s.mask), row[i]);
+  }
+}
+
+struct Slots {
+  __m512i v[4];
+};
+
+OMKIT_INLINE Slots Interleave(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
+  const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
+  return {{_mm512_unpacklo_epi16(ab_low, cd_low), _mm512_unpackhi_epi16(ab_low, cd_low), _mm512_unpacklo_epi16(ab_high, cd_high),
+           _mm512_unpackhi_epi16(ab_high, cd_high)}};
+}
+
+// Kernel rows [4 * group, 4 * group + 4) of one input column; rows the kernel does not have are zero.
+template <int kJoined, bool kWhole>
+OMKIT_INLINE Slots LoadColumn(const Strip& s, int64_t offset, int group, int kernel_h) {
+  __m512i row[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const int y = group * 4 + i;
+    row[i] = y < kernel_h ? Gather<kJoined, kWhole>(s.in, offset + y * s.row_step, s.mask) : _mm512_setzero_si512();
+  }
+  return Interleave(row[0], row[1], row[2], row[3]);
+}
+
+OMKIT_INLINE void Bias(const Strip& s, Slots* acc) {
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) acc->v[v] = _mm512_loadu_si512(s.bias + 16 * v);
+}
+
+OMKIT_INLINE void MultiplyAdd(const Slots& x, const int8_t* weights, Slots* acc) {
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) acc->v[v] = _mm512_dpbusd_epi32(acc->v[v], x.v[v], _mm512_loadu_si512(weights + 64 * v));
+}
+
+// Floats in slot order to floats in channel order, row by row.
+template <int kJoined>
+__attribute__((noinline)) void ScatterFloats(const Strip& s, int64_t offset, const __m512 (&value)[4]) {
+  float ordered[4][kDwBlock];
+  float slots[kDwBlock];
+  for (int v = 0; v < 4; ++v) _mm512_storeu_ps(slots + 16 * v, value[v]);
+  for (int slot = 0; slot < kDwBlock; ++slot) {
+    const int position = slot % 16 / 4 * 16 + slot / 16 * 4 + slot % 4;
+    ordered[position / (kDwBlock / kJoined)][position % (kDwBlock / kJoined)] = slots[slot];
+  }
+  const int count = __builtin_popcountll(s.mask);
+  for (int i = 0; i < s.rows; ++i) __builtin_memcpy(s.out[i] + offset, ordered[i], static_cast<unsigned>(count) * sizeof(float));
+}
+
+template <int kJoined, Mode kMode, bool kWhole>
+OMKIT_INLINE void Finish(const Strip& s, int64_t pixel, const Slots& acc) {
+  __m512 value[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) value[v] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc.v[v]), _mm512_loadu_ps(s.multiplier + 16 * v));
+  if (kMode == Mode::kResidual || (kMode == Mode::kFloat && s.params->has_residual)) {
+    const __m512i zero = _mm512_setzero_si512(), residual_zero = _mm512_set1_epi32(s.params->residual_zero);
+    const Slots q = Interleave(Gather<kJoined, false>(s.residual, pixel * s.residual_step, s.mask), zero, zero, zero);
+    for (int v = 0; v < 4; ++v) {
+      const __m512 side = _mm512_cvtepi32_ps(_mm512_sub_epi32(q.v[v], residual_zero));
+      value[v] = _mm512_add_ps(value[v], _mm512_mul_ps(side, _mm512_set1_ps(s.params->residual_multiplier)));
+    }
+  }
+  if constexpr (kMode == Mode::kFloat) {
+    const __m512 lo = _mm512_set1_ps(s.params->act_min), hi = _mm512_set1_ps(s.params->act_max);
+    for (int v = 0; v < 4; ++v) value[v] = _mm512_min_ps(hi, _mm512_max_ps(lo, value[v]));
+    ScatterFloats<kJoined>(s, pixel * s.out_step, value);
+  } else {
+    const __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(value[0]), _mm512_cvtps_epi32(value[1]));
+    const __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(value[2]), _mm512_cvtps_epi32(value[3]));
+    const __m512i bytes = _mm512_packus_epi16(_mm512_adds_epi16(low, s.zero_point), _mm512_adds_epi16(high, s.zero_point));
+    Scatter<kJoined, kWhole>(s, pixel * s.out_step, _mm512_min_epu8(_mm512_max_epu8(bytes, s.clamp_min), s.clamp_max));
+  }
+}
+
+// Square kernels of a known size, dilation 1 in x. Output t takes input columns t * kStride ... t * kStride + kKernel - 1;
+// kDepth outputs are under way at once, each in its own accumulators, and step t starts output t and ends output t - kDepth + 1.
+template <int kKernel, int kStride, int kJoined, bool kWhole>
+struct Fast {
+  static constexpr int kGroups = (kKernel + 3) / 4;
+  static constexpr int kDepth = (kKernel + kStride - 1) / kStride;
+
+  template <int kPhase>
+  static OMKIT_INLINE bool Step(const Strip& s, int64_t t, Slots (&acc)[kDepth]) {
+    if (t == s.pixels + kDepth - 1) return false;
+    const int64_t columns = (s.pixels - 1) * kStride + kKernel;
+    Bias(s, &acc[kPhase]);
+#pragma GCC unroll 2
+    for (int c = 0; c < kStride; ++c) {
+      if (t * kStride + c >= columns) break;
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        const Slots column = LoadColumn<kJoined, kWhole>(s, (t * kStride + c) * s.column_step, g, kKernel);
+#pragma GCC unroll 5
+        for (int d = 0; d < kDepth; ++d) {
+          const int x = d * kStride + c;
+          if (x < kKernel) MultiplyAdd(column, s.weights + (x * kGroups + g) * 256, &acc[(kPhase - d + kDepth) % kDepth]);
+        }
+      }
+    }
+    return true;
+  }
+
+  template <Mode kMode, int kPhase>
+  static OMKIT_INLINE bool Steps(const Strip& s, int64_t t, Slots (&acc)[kDepth]) {
+    if (!Step<kPhase>(s, t + kPhase, acc)) return false;
+    const int64_t done = t + kPhase - (kDepth - 1);
+    if (done >= 0) Finish<kJoined, kMode, kWhole>(s, done, acc[(kPhase + 1) % kDepth]);
+    if constexpr (kPhase + 1 < kDepth) return Steps<kMode, kPhase + 1>(s, t, acc);
+    else return true;
+  }
+
+  template <Mode kMode>
+  static void Run(const Strip& s) {
+    Slots acc[kDepth];
+#pragma GCC unroll 5
+    for (int d = 0; d < kDepth; ++d) Bias(s, &acc[d]);
+    int64_t t = 0;
+    while (Steps<kMode, 0>(s, t, acc)) t += kDepth;
+  }
+};
+
+// Kernels of any size, stride and dilation, one output pixel at a time.
+template <int kJoined, bool kWhole>
+struct General {
+  template <Mode kMode>
+  static void Run(const Strip& s) {
+    const int kernel_h = s.params->kernel_h, kernel_w = s.params->kernel_w;
+    for (int64_t pixel = 0; pixel < s.pixels; ++pixel) {
+      Slots acc;
+      Bias(s, &acc);
+      const int8_t* weights = s.weights;
+      for (int x = 0; x < kernel_w; ++x) {
+        for (int g = 0; g * 4 < kernel_h; ++g, weights += 256) {
+          MultiplyAdd(LoadColumn<kJoined, kWhole>(s, pixel * s.in_step + x * s.column_step, g, kernel_h), weights, &acc);
+        }
+      }
+      Finish<kJoined, kMode, kWhole>(s, pixel, acc);
+    }
+  }
+};
+
+template <typename Kernel>
+void RunMode(const Strip& s) {
+  if (s.params->float_output) Kernel::template Run<Mode::kFloat>(s);
+  else if (s.params->has_residual) Kernel::template Run<Mode::kResidual>(s);
+  else Kernel::template Run<Mode::kPlain>(s);
+}
+
+template <int kJoined, bool kWhole>
+void RunStrip(const Strip& s) {
+  const DwConvU8Params& p = *s.params;
+  const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1;
+  if (square && p.kernel_h == 3 && p.stride_w == 1) return RunMode<Fast<3, 1, kJoined, kWhole>>(s);
+  if (square && p.kernel_h == 3 && p.stride_w == 2) return RunMode<Fast<3, 2, kJoined, kWhole>>(s);
+  if (square && p.kernel_h == 5 && p.stride_w == 1) return RunMode<Fast<5, 1, kJoined, kWhole>>(s);
+  if (square && p.kernel_h == 5 && p.stride_w == 2) return RunMode<Fast<5, 2, kJoined, kWhole>>(s);
+  RunMode<General<kJoined, kWhole>>(s);
+}
+
+// Rows [begin, end) of the grid, one block of channels.
+void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid, const GridRow& origin, int64_t block, const Part& rows) {
+  const DwBlockConstants& constants = *static_cast<const DwBlockConstants*>(args.state);
+  const int out_bytes = p.float_output ? 4 : 1;
+  const int64_t channel = block * kDwBlock, left = p.groups - channel;
+  const int64_t groups = (p.kernel_h + 3) / 4;
+  const int joined = JoinedRows(p.groups, channel);
+  const int width = kDwBlock / joined;
+  Strip s;
+  s.weights = static_cast<const int8_t*>(args.operands[1]) + block * p.kernel_w * groups * 256;
+  s.bias = constants.bias + channel;
+  s.multiplier = constants.multiplier + channel;
+  s.mask = left >= 64 ? ~0ull : (1ull << left) - 1;
+  s.pixels = grid.dims[2];
+  s.column_step = p.in.strides[2] * p.dilation_w;
+  s.row_step = p.in.strides[1] * p.dilation_h;
+  s.in_step = grid.in_step[2];
+  s.out_step = grid.out_step[2] * out_bytes;
+  s.residual_step = grid.residual_step[2];
+  s.zero_point = _mm512_set1_epi16(static_cast<int16_t>(p.out_zero));
+  s.clamp_min = _mm512_set1_epi8(static_cast<char>(p.clamp_min));
+  s.clamp_max = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
+  s.params = &p;
+  const bool whole = left >= width;
+  for (int64_t first = rows.begin; first < rows.end; first += joined) {
+    s.rows = static_cast<int>(rows.end - first < joined ? rows.end - first : joined);
+    for (int i = 0; i < joined; ++i) {
+      const GridRow row = RowOf(grid, first + (i < s.rows ? i : s.rows - 1), out_bytes, origin);
+      s.in[i] = row.in + channel;
+      s.out[i] = row.out + channel * out_bytes;
+      s.residual[i] = row.residual + channel;
+    }
+    if (joined == 1) whole ? RunStrip<1, true>(s) : RunStrip<1, false>(s);
+    else if (joined == 2) whole ? RunStrip<2, true>(s) : RunStrip<2, false>(s);
+    else whole ? RunStrip<4, true>(s) : RunStrip<4, false>(s);
+  }
+}
+
+}  // namespace
+
+namespace OMKIT_TIER_NAMESPACE {
+
+void DwConvU8(const KernelArgs& args) {
+  DwConvU8Params p;
+  LoadParams(args, &p);
+  // Rows are not merged: neighbouring outputs of one row share input columns.
+  const Grid grid = GridOf(p);
+  const GridRow origin = OriginOf(p, args);
+  const int64_t blocks = (p.groups + kDwBlock - 1) / kDwBlock;
+  const bool by_row = grid.rows() >= args.threads;
+  const Part rows = by_row ? SplitWork(grid.rows(), 1, args.thread, args.threads) : Part{0, grid.rows()};
+  const Part part = by_row ? Part{0, blocks} : SplitWork(blocks, 1, args.thread, args.threads);
+  // Four rows of all blocks before the next four, so that input rows are still cached.
+  for (int64_t first = rows.begin; first < rows.end; first += 4) {
+    const Part four = {first, first + 4 < rows.end ? first + 4 : rows.end};
+    for (int64_t block = part.begin; block < part.end; ++block) RunBlock(p, args, grid, origin, block, four);
+  }
+}
+
+}  // namespace OMKIT_TIER_NAMESPACE
+}  // namespace omkit::kernels
