@@ -3,7 +3,7 @@
 
   prepare.py OUT [--data FOLDER]
 
-OUT/calib/<n>.bin  100 training images, one per file (always the ones in data/ beside this script, so that every machine calibrates alike)
+OUT/calib/<n>.bin  200 training images, one per file (always the ones in data/ beside this script, so that every machine calibrates alike)
 OUT/calib.bin      the same images in one file
 OUT/eval.bin       the test images in one file: all 10,000 of Debian's dataset-fashion-mnist where it is installed, else the 500 in data/
 OUT/labels.txt     one class number per image of eval.bin
@@ -18,7 +18,7 @@ import struct
 MEAN, STD = 0.2860, 0.3530
 HERE = os.path.dirname(os.path.realpath(__file__))
 DEBIAN = '/usr/share/datasets/fashion-mnist'
-SUBSET = {'train': (100, 600), 't10k': (500, 20)}  # the images in data/: how many, and every which one
+SUBSET = {'train': (200, 300), 't10k': (500, 20)}  # the images in data/: how many, and every which one
 
 
 def read(folder, split):

@@ -28,8 +28,8 @@ cmp "$tmp/list/output_0.bin" "$tmp/folder/output_0.bin"
 run --model "$model" --input "input=$tmp/calib/000.bin" --out "$tmp/one" --write-inputs
 cmp "$tmp/one/output_0.bin" "$tmp/folder/output_0/000.bin"
 cmp "$tmp/one/input_0.bin" "$tmp/calib/000.bin"
-run --model "$model" --input "input=$tmp/calib.bin:100x1x28x28" --out "$tmp/batch"
-[[ $(stat -c %s "$tmp/batch/output_0.bin") == 4000 ]] || fail "a batch of 100 gives 100 x 10 logits"
+run --model "$model" --input "input=$tmp/calib.bin:200x1x28x28" --out "$tmp/batch"
+[[ $(stat -c %s "$tmp/batch/output_0.bin") == 8000 ]] || fail "a batch of 200 gives 200 x 10 logits"
 
 for name in fashion_fp32 fashion_qat; do
   run --model "$fashion/$name.onnx" --level basic --input "input=$tmp/eval.bin" --split --labels "$tmp/labels.txt" --out "$tmp/$name" | tee "$tmp/line"
