@@ -88,7 +88,8 @@ TapRange ValidOutputs(const Window& w, int d, int64_t k) {
 absl::StatusOr<Window> ResolveWindow(const Attrs& attrs, absl::Span<const int64_t> kernel, absl::Span<const int64_t> in, bool use_ceil_mode) {
   OMKIT_ASSIGN_OR_RETURN(Window w, ReadWindow(attrs, kernel, in));
   OMKIT_ASSIGN_OR_RETURN(const AutoPad auto_pad, ReadAutoPad(attrs));
-  const bool ceil_mode = use_ceil_mode && attrs.Int("ceil_mode", 0) != 0;
+  // With VALID, ONNX's formula for ceil_mode gives the same sizes as without.
+  const bool ceil_mode = use_ceil_mode && !auto_pad.valid && attrs.Int("ceil_mode", 0) != 0;
   for (int d = w.first(); d < kMaxSpatialRank; ++d) {
     if (auto_pad.valid || auto_pad.same) w.pad_begin[d] = w.pad_end[d] = 0;
     if (w.in[d] == kUnknownDim) {
