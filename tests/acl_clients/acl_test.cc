@@ -1,0 +1,738 @@
+// The C API from a client's view: life cycle, memory, streams and events, models, messages.
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "acl/acl.h"
+#include "acl/ops/acl_dvpp.h"
+#include "gtest/gtest.h"
+#include "runtime/acl/kernels_hook.h"
+#include "runtime/om_file.h"
+#include "tests/acl_clients/tiny_model.h"
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+
+}  // namespace
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* p = std::malloc(size != 0 ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, size_t) noexcept { std::free(p); }
+
+namespace omkit {
+namespace {
+
+const bool kHook = acl::SetKernelRegistration(&RegisterTinyKernels);
+
+std::string TempPath(const std::string& name) { return testing::TempDir() + "/" + name; }
+
+void WriteFile(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+// Buffers of one execution.
+struct Io {
+  explicit Io(size_t in_bytes = kTinyBytes, size_t out_bytes = kTinyBytes) {
+    if (in_bytes > 0) {
+      EXPECT_EQ(aclrtMalloc(&in, in_bytes, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
+    }
+    if (out_bytes > 0) {
+      EXPECT_EQ(aclrtMalloc(&out, out_bytes, ACL_MEM_MALLOC_NORMAL_ONLY), ACL_SUCCESS);
+    }
+    for (size_t i = 0; i < in_bytes / 4; ++i) static_cast<float*>(in)[i] = static_cast<float>(i);
+    in_buffer = aclCreateDataBuffer(in, in_bytes);
+    out_buffer = aclCreateDataBuffer(out, out_bytes);
+    EXPECT_EQ(aclmdlAddDatasetBuffer(inputs, in_buffer), ACL_SUCCESS);
+    EXPECT_EQ(aclmdlAddDatasetBuffer(outputs, out_buffer), ACL_SUCCESS);
+  }
+  ~Io() {
+    EXPECT_EQ(aclmdlDestroyDataset(inputs), ACL_SUCCESS);
+    EXPECT_EQ(aclmdlDestroyDataset(outputs), ACL_SUCCESS);
+    EXPECT_EQ(aclDestroyDataBuffer(in_buffer), ACL_SUCCESS);
+    EXPECT_EQ(aclDestroyDataBuffer(out_buffer), ACL_SUCCESS);
+    if (in != nullptr) aclrtFree(in);
+    if (out != nullptr) aclrtFree(out);
+  }
+  float y(int i) const { return static_cast<const float*>(out)[i]; }
+  void* in = nullptr;
+  void* out = nullptr;
+  aclmdlDataset* inputs = aclmdlCreateDataset();
+  aclmdlDataset* outputs = aclmdlCreateDataset();
+  aclDataBuffer* in_buffer = nullptr;
+  aclDataBuffer* out_buffer = nullptr;
+};
+
+class AclTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(aclInit(nullptr), ACL_SUCCESS);
+    ASSERT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
+    path_ = TempPath("tiny.om");
+    ASSERT_TRUE(WriteTinyModel(path_, TinyProgram()));
+    ASSERT_EQ(aclmdlLoadFromFile(path_.c_str(), &model_), ACL_SUCCESS) << aclGetRecentErrMsg();
+  }
+  void TearDown() override {
+    EXPECT_EQ(aclmdlUnload(model_), ACL_SUCCESS);
+    EXPECT_EQ(aclrtResetDevice(0), ACL_SUCCESS);
+    EXPECT_EQ(aclFinalize(), ACL_SUCCESS);
+  }
+  std::string path_;
+  uint32_t model_ = 0;
+};
+
+std::string Message() {
+  const char* message = aclGetRecentErrMsg();
+  return message != nullptr ? message : "";
+}
+
+TEST(AclLifeTest, InitAndFinalizeCount) {
+  EXPECT_EQ(aclFinalize(), ACL_ERROR_REPEAT_FINALIZE);
+  EXPECT_EQ(aclInit(nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclInit(nullptr), ACL_ERROR_REPEAT_INITIALIZE);
+  uint64_t left = 99;
+  EXPECT_EQ(aclFinalizeReference(&left), ACL_SUCCESS);
+  EXPECT_EQ(left, 1u);
+  EXPECT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
+  EXPECT_EQ(aclFinalizeReference(&left), ACL_SUCCESS);
+  EXPECT_EQ(left, 0u);
+  EXPECT_EQ(aclrtSetDevice(0), ACL_ERROR_UNINITIALIZE);
+  EXPECT_EQ(aclFinalizeReference(&left), ACL_ERROR_REPEAT_FINALIZE);
+}
+
+TEST(AclLifeTest, ConfigurationFiles) {
+  struct Case {
+    const char* text;
+    aclError code;
+  };
+  std::string deep = "{\"StackSize\":";
+  for (int i = 0; i < 10; ++i) deep += "[";
+  for (int i = 0; i < 10; ++i) deep += "]";
+  deep += "}";
+  const Case cases[] = {
+      {"{}", ACL_SUCCESS},
+      {"", ACL_SUCCESS},
+      {"{\"StackSize\": {\"a\": [[1]]}, \"max_opqueue_num\": \"10000\"}", ACL_SUCCESS},
+      {"{\"something\": 1}", ACL_SUCCESS},
+      {"{\"dump\": {\"dump_list\": []}, \"profiler\": {\"switch\": \"off\"}}", ACL_SUCCESS},
+      {"{", ACL_ERROR_PARSE_FILE},
+      {"[]", ACL_ERROR_PARSE_FILE},
+      {"\x01\xff", ACL_ERROR_PARSE_FILE},
+      {deep.c_str(), ACL_ERROR_PARSE_FILE},
+      {"{\"dump\": {\"dump_list\": [{\"model_name\": \"a\"}]}}", ACL_ERROR_INVALID_DUMP_CONFIG},
+      {"{\"profiler\": {\"switch\": \"on\"}}", ACL_ERROR_INVALID_PROFILING_CONFIG},
+      {"{\"err_msg_mode\": \"2\"}", ACL_ERROR_INVALID_PARAM},
+      {"{\"defaultDevice\": {\"default_device\": \"7\"}}", ACL_ERROR_RT_INVALID_DEVICEID},
+  };
+  const std::string path = TempPath("acl.json");
+  for (const Case& c : cases) {
+    WriteFile(path, c.text);
+    EXPECT_EQ(aclInit(path.c_str()), c.code) << c.text << Message();
+    if (c.code == ACL_SUCCESS) {
+      EXPECT_EQ(aclFinalize(), ACL_SUCCESS);
+    }
+  }
+  EXPECT_EQ(aclInit((path + ".missing").c_str()), ACL_ERROR_INVALID_FILE);
+  EXPECT_NE(Message().find("acl.json.missing"), std::string::npos);
+}
+
+TEST(AclLifeTest, DefaultDeviceGivesEveryThreadAContext) {
+  const std::string path = TempPath("default.json");
+  WriteFile(path, "{\"defaultDevice\": {\"default_device\": \"0\"}}");
+  ASSERT_EQ(aclInit(path.c_str()), ACL_SUCCESS);
+  std::thread([] {
+    int32_t device = -1;
+    EXPECT_EQ(aclrtGetDevice(&device), ACL_SUCCESS);
+    EXPECT_EQ(device, 0);
+  }).join();
+  EXPECT_EQ(aclFinalize(), ACL_SUCCESS);
+}
+
+TEST(AclLifeTest, MessagesOfTheWholeProcess) {
+  const std::string path = TempPath("messages.json");
+  WriteFile(path, "{\"err_msg_mode\": \"1\"}");
+  ASSERT_EQ(aclInit(path.c_str()), ACL_SUCCESS);
+  aclGetRecentErrMsg();
+  std::thread([] { EXPECT_EQ(aclrtSetDevice(5), ACL_ERROR_RT_INVALID_DEVICEID); }).join();
+  EXPECT_NE(Message().find("device 5"), std::string::npos);
+  EXPECT_EQ(aclGetRecentErrMsg(), nullptr);
+  EXPECT_EQ(aclFinalize(), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, MessageTellsCodeFunctionCauseAndRemedyOnce) {
+  aclGetRecentErrMsg();
+  EXPECT_EQ(aclmdlUnload(4711), ACL_ERROR_GE_EXEC_MODEL_ID_INVALID);
+  const std::string message = Message();
+  EXPECT_NE(message.find("E145003 GE_EXEC_MODEL_ID_INVALID"), std::string::npos) << message;
+  EXPECT_NE(message.find("aclmdlUnload: no model with id 4711"), std::string::npos) << message;
+  EXPECT_NE(message.find("What to do: "), std::string::npos) << message;
+  EXPECT_EQ(aclGetRecentErrMsg(), nullptr);
+  std::thread([] { EXPECT_EQ(aclGetRecentErrMsg(), nullptr); }).join();
+}
+
+TEST_F(AclTest, DevicesAndContexts) {
+  uint32_t count = 0;
+  int32_t device = -1, major = 0, minor = 0, patch = 0;
+  aclrtRunMode mode = ACL_DEVICE;
+  EXPECT_EQ(aclrtGetDeviceCount(&count), ACL_SUCCESS);
+  EXPECT_EQ(count, 1u);
+  EXPECT_EQ(aclrtSetDevice(1), ACL_ERROR_RT_INVALID_DEVICEID);
+  EXPECT_EQ(aclrtSetDevice(-1), ACL_ERROR_RT_INVALID_DEVICEID);
+  EXPECT_EQ(aclrtGetDevice(&device), ACL_SUCCESS);
+  EXPECT_EQ(device, 0);
+  EXPECT_EQ(aclrtGetRunMode(&mode), ACL_SUCCESS);
+  EXPECT_EQ(mode, ACL_HOST);
+  setenv("OMKIT_RUN_MODE", "device", 1);
+  EXPECT_EQ(aclrtGetRunMode(&mode), ACL_SUCCESS);
+  EXPECT_EQ(mode, ACL_DEVICE);
+  setenv("OMKIT_RUN_MODE", "nonsense", 1);
+  EXPECT_EQ(aclrtGetRunMode(&mode), ACL_ERROR_INVALID_PARAM);
+  unsetenv("OMKIT_RUN_MODE");
+  EXPECT_EQ(aclrtGetVersion(&major, &minor, &patch), ACL_SUCCESS);
+  EXPECT_EQ(major, 1);
+  EXPECT_NE(aclrtGetSocName(), nullptr);
+
+  aclrtContext first = nullptr, second = nullptr, current = nullptr;
+  EXPECT_EQ(aclrtGetCurrentContext(&first), ACL_SUCCESS);
+  EXPECT_EQ(aclrtDestroyContext(first), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtCreateContext(&second, 0), ACL_SUCCESS);
+  EXPECT_EQ(aclrtGetCurrentContext(&current), ACL_SUCCESS);
+  EXPECT_EQ(current, second);
+  aclrtStream stream = nullptr;
+  EXPECT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSetCurrentContext(first), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStream(stream), ACL_ERROR_RT_STREAM_CONTEXT);
+  EXPECT_EQ(aclrtDestroyContext(second), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStream(stream), ACL_ERROR_RT_INVALID_HANDLE);
+  EXPECT_EQ(aclrtSetCurrentContext(second), ACL_ERROR_RT_INVALID_HANDLE);
+  std::thread([] {
+    void* p = nullptr;
+    EXPECT_EQ(aclrtMalloc(&p, 64, ACL_MEM_MALLOC_HUGE_FIRST), ACL_ERROR_RT_CONTEXT_NULL);
+  }).join();
+}
+
+TEST_F(AclTest, ResetCountsSets) {
+  EXPECT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
+  EXPECT_EQ(aclrtResetDevice(0), ACL_SUCCESS);
+  int32_t device = -1;
+  EXPECT_EQ(aclrtGetDevice(&device), ACL_SUCCESS);
+  EXPECT_EQ(aclrtResetDevice(0), ACL_SUCCESS);
+  EXPECT_EQ(aclrtGetDevice(&device), ACL_ERROR_RT_CONTEXT_NULL);
+  EXPECT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, MemoryIsAlignedBoundedAndDead) {
+  void* p = nullptr;
+  EXPECT_EQ(aclrtMalloc(&p, 0, ACL_MEM_MALLOC_HUGE_FIRST), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMalloc(&p, 100, static_cast<aclrtMemMallocPolicy>(9)), ACL_ERROR_RT_INVALID_MALLOC_TYPE);
+  EXPECT_EQ(aclrtMalloc(&p, SIZE_MAX, ACL_MEM_MALLOC_HUGE_FIRST), ACL_ERROR_RT_MEMORY_ALLOCATION);
+  ASSERT_EQ(aclrtMalloc(&p, 100, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(p) % 64, 0u);
+  std::memset(p, 1, 132);
+  std::vector<char> host(200, 'h');
+  EXPECT_EQ(aclrtMemcpy(p, 100, host.data(), 101, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtMemcpy(p, 200, host.data(), 101, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtMemcpy(p, 100, host.data(), 100, static_cast<aclrtMemcpyKind>(8)), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(nullptr, 100, host.data(), 100, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtMemcpy(nullptr, 0, nullptr, 0, ACL_MEMCPY_HOST_TO_DEVICE), ACL_SUCCESS);
+  EXPECT_EQ(aclrtMemcpy(p, 100, host.data(), 100, ACL_MEMCPY_HOST_TO_DEVICE), ACL_SUCCESS);
+  EXPECT_EQ(static_cast<char*>(p)[99], 'h');
+  EXPECT_EQ(aclrtMemset(p, 100, 0x1ff, 100), ACL_SUCCESS);
+  EXPECT_EQ(static_cast<uint8_t*>(p)[0], 0xff);
+  EXPECT_EQ(aclrtMemset(static_cast<char*>(p) + 50, 100, 0, 51), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtFree(static_cast<char*>(p) + 1), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtFreeHost(p), ACL_ERROR_RT_INVALID_MEMORY_TYPE);
+  EXPECT_EQ(aclrtFree(host.data()), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtFree(p), ACL_SUCCESS);
+  EXPECT_EQ(aclrtFree(p), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtMemcpy(host.data(), 200, p, 1, ACL_MEMCPY_DEVICE_TO_HOST), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_NE(Message().find("freed"), std::string::npos);
+
+  ASSERT_EQ(aclrtMallocHost(&p, 10), ACL_SUCCESS);
+  EXPECT_EQ(aclrtFree(p), ACL_ERROR_RT_INVALID_MEMORY_TYPE);
+  EXPECT_EQ(aclrtFreeHost(p), ACL_SUCCESS);
+  ASSERT_EQ(acldvppMalloc(&p, 10), ACL_SUCCESS);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(p) % 128, 0u);
+  EXPECT_EQ(acldvppFree(p), ACL_SUCCESS);
+  size_t free = 0, total = 0;
+  EXPECT_EQ(aclrtGetMemInfo(ACL_HBM_MEM, &free, &total), ACL_SUCCESS);
+  EXPECT_GT(total, free);
+  EXPECT_GT(free, 0u);
+}
+
+TEST_F(AclTest, ManyAllocationsNeverOverlap) {
+  std::vector<std::pair<uintptr_t, size_t>> live;
+  unsigned seed = 1;
+  for (int round = 0; round < 2000; ++round) {
+    seed = seed * 1664525u + 1013904223u;
+    if (live.size() > 50 || (seed >> 31 && !live.empty())) {
+      const size_t i = (seed >> 8) % live.size();
+      ASSERT_EQ(aclrtFree(reinterpret_cast<void*>(live[i].first)), ACL_SUCCESS);
+      live.erase(live.begin() + i);
+      continue;
+    }
+    const size_t size = 1 + (seed >> 4) % 20000;
+    void* p = nullptr;
+    ASSERT_EQ(aclrtMalloc(&p, size, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
+    const uintptr_t a = reinterpret_cast<uintptr_t>(p);
+    for (const auto& other : live) ASSERT_TRUE(a + size <= other.first || other.first + other.second <= a);
+    live.push_back({a, size});
+  }
+  for (const auto& one : live) ASSERT_EQ(aclrtFree(reinterpret_cast<void*>(one.first)), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, ExecuteComputesAndReusesBuffers) {
+  Io io;
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_SUCCESS) << Message();
+    for (int i = 0; i < kTinyElements; ++i) ASSERT_EQ(io.y(i), 2.0f * i + kTinyBias);
+  }
+  aclTensorDesc* desc = aclmdlGetDatasetTensorDesc(io.outputs, 0);
+  ASSERT_NE(desc, nullptr);
+  EXPECT_EQ(aclGetTensorDescSize(desc), static_cast<size_t>(kTinyBytes));
+  EXPECT_EQ(aclGetTensorDescNumDims(desc), 4u);
+  aclDestroyTensorDesc(desc);  // owned by the dataset: refused
+  EXPECT_EQ(aclGetTensorDescNumDims(desc), 4u);
+}
+
+TEST_F(AclTest, ExecuteDoesNotAllocate) {
+  Io io;
+  Io small(kTinyBytes - 64);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_SUCCESS);
+    ASSERT_EQ(aclmdlExecute(model_, small.inputs, small.outputs), ACL_SUCCESS);
+  }
+  const int64_t before = allocations;
+  for (int i = 0; i < 100; ++i) {
+    aclmdlExecute(model_, io.inputs, io.outputs);
+    aclmdlExecute(model_, small.inputs, small.outputs);
+  }
+  EXPECT_EQ(allocations, before);
+}
+
+TEST_F(AclTest, InputSizesAroundTheModel) {
+  Io small(kTinyBytes - 64);
+  ASSERT_EQ(aclmdlExecute(model_, small.inputs, small.outputs), ACL_SUCCESS) << Message();
+  EXPECT_EQ(small.y(47), 2.0f * 47 + kTinyBias);
+  EXPECT_EQ(small.y(48), kTinyBias);
+  Io smaller(kTinyBytes - 65);
+  EXPECT_EQ(aclmdlExecute(model_, smaller.inputs, smaller.outputs), static_cast<aclError>(ACL_ERROR_GE_PARAM_INVALID));
+  EXPECT_NE(Message().find("input 0 'x' has 191 bytes, the model needs 256"), std::string::npos);
+  Io larger(kTinyBytes + 1000);
+  EXPECT_EQ(aclmdlExecute(model_, larger.inputs, larger.outputs), ACL_SUCCESS);
+  Io short_output(kTinyBytes, kTinyBytes - 1);
+  EXPECT_EQ(aclmdlExecute(model_, short_output.inputs, short_output.outputs), static_cast<aclError>(ACL_ERROR_GE_PARAM_INVALID));
+}
+
+TEST_F(AclTest, OutputsWithoutMemoryAreAllocated) {
+  Io io(kTinyBytes, 0);
+  EXPECT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, nullptr), static_cast<aclError>(ACL_ERROR_GE_PARAM_INVALID));
+  ASSERT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_SUCCESS);
+  void* made = aclGetDataBufferAddr(io.out_buffer);
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(aclGetDataBufferSizeV2(io.out_buffer), static_cast<size_t>(kTinyBytes));
+  EXPECT_EQ(static_cast<float*>(made)[3], 6.5f);
+  EXPECT_EQ(aclrtFree(made), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclUpdateDataBuffer(io.out_buffer, nullptr, 0), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, BadDatasets) {
+  Io io;
+  EXPECT_EQ(aclmdlExecute(model_, io.outputs, nullptr), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclmdlExecute(model_ + 1, io.inputs, io.outputs), static_cast<aclError>(ACL_ERROR_GE_EXEC_MODEL_ID_INVALID));
+  EXPECT_EQ(aclUpdateDataBuffer(io.out_buffer, io.in, kTinyBytes), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_ERROR_INVALID_PARAM);
+  EXPECT_NE(Message().find("overlaps"), std::string::npos);
+  EXPECT_EQ(aclUpdateDataBuffer(io.out_buffer, io.out, kTinyBytes), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlAddDatasetBuffer(io.inputs, io.in_buffer), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), static_cast<aclError>(ACL_ERROR_GE_PARAM_INVALID));
+
+  Io shaped;
+  const int64_t right[] = {1, 4, 4, 4}, wrong[] = {2, 4, 4, 4};
+  aclTensorDesc* desc = aclCreateTensorDesc(ACL_FLOAT, 4, wrong, ACL_FORMAT_NCHW);
+  EXPECT_EQ(aclmdlSetDatasetTensorDesc(shaped.inputs, desc, 0), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecute(model_, shaped.inputs, shaped.outputs), static_cast<aclError>(ACL_ERROR_GE_SHAPE_INVALID));
+  EXPECT_EQ(aclSetTensorShape(desc, 4, right), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlSetDatasetTensorDesc(shaped.inputs, desc, 0), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlSetDatasetTensorDesc(shaped.inputs, desc, 1), ACL_ERROR_INVALID_PARAM);
+  aclDestroyTensorDesc(desc);
+  EXPECT_EQ(aclmdlExecute(model_, shaped.inputs, shaped.outputs), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, HostMemoryIsAcceptedByDefault) {
+  std::vector<float> x(kTinyElements, 3), y(kTinyElements);
+  Io io;
+  EXPECT_EQ(aclUpdateDataBuffer(io.in_buffer, x.data(), kTinyBytes), ACL_SUCCESS);
+  EXPECT_EQ(aclUpdateDataBuffer(io.out_buffer, y.data(), kTinyBytes), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_SUCCESS);
+  EXPECT_EQ(y[63], 6.5f);
+}
+
+TEST_F(AclTest, ManyThreadsOneModel) {
+  aclrtContext context = nullptr;
+  ASSERT_EQ(aclrtGetCurrentContext(&context), ACL_SUCCESS);
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      aclrtSetCurrentContext(context);
+      Io io;
+      for (int round = 0; round < 50; ++round) {
+        static_cast<float*>(io.in)[5] = static_cast<float>(t * 100 + round);
+        if (aclmdlExecute(model_, io.inputs, io.outputs) != ACL_SUCCESS || io.y(5) != 2.0f * (t * 100 + round) + kTinyBias) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(AclTest, UnloadWhileExecuting) {
+  uint32_t id = 0;
+  ASSERT_EQ(aclmdlLoadFromFile(path_.c_str(), &id), ACL_SUCCESS);
+  EXPECT_NE(id, model_);
+  aclrtContext context = nullptr;
+  aclrtGetCurrentContext(&context);
+  std::atomic<bool> started{false};
+  std::thread worker([&] {
+    aclrtSetCurrentContext(context);
+    Io io;
+    aclError code = ACL_SUCCESS;
+    while (code == ACL_SUCCESS) {
+      code = aclmdlExecute(id, io.inputs, io.outputs);
+      started = true;
+    }
+    EXPECT_EQ(code, static_cast<aclError>(ACL_ERROR_GE_EXEC_MODEL_ID_INVALID));
+  });
+  while (!started) std::this_thread::yield();
+  EXPECT_EQ(aclmdlUnload(id), ACL_SUCCESS);
+  worker.join();
+  EXPECT_EQ(aclmdlUnload(id), static_cast<aclError>(ACL_ERROR_GE_EXEC_MODEL_ID_INVALID));
+}
+
+TEST_F(AclTest, StreamsRunInOrderAndEventsOrderStreams) {
+  Io io;
+  aclrtStream a = nullptr, b = nullptr;
+  aclrtEvent start = nullptr, done = nullptr;
+  ASSERT_EQ(aclrtCreateStream(&a), ACL_SUCCESS);
+  ASSERT_EQ(aclrtCreateStreamWithConfig(&b, 0, ACL_STREAM_FAST_LAUNCH), ACL_SUCCESS);
+  ASSERT_EQ(aclrtCreateEvent(&start), ACL_SUCCESS);
+  ASSERT_EQ(aclrtCreateEventWithFlag(&done, ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE), ACL_SUCCESS);
+  aclrtEventRecordedStatus recorded = ACL_EVENT_RECORDED_STATUS_COMPLETE;
+  EXPECT_EQ(aclrtQueryEventStatus(done, &recorded), ACL_SUCCESS);
+  EXPECT_EQ(recorded, ACL_EVENT_RECORDED_STATUS_NOT_READY);
+  float ms = -1;
+  EXPECT_EQ(aclrtEventElapsedTime(&ms, start, done), ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID);
+
+  std::vector<float> host(kTinyElements, 10), result(kTinyElements);
+  EXPECT_EQ(aclrtRecordEvent(start, a), ACL_SUCCESS);
+  EXPECT_EQ(aclrtLaunchHostFunc(a, [](void*) { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclrtMemcpyAsync(io.in, kTinyBytes, host.data(), kTinyBytes, ACL_MEMCPY_HOST_TO_DEVICE, a), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, a), ACL_SUCCESS);
+  EXPECT_EQ(aclrtRecordEvent(done, a), ACL_SUCCESS);
+  EXPECT_EQ(aclrtStreamWaitEvent(b, done), ACL_SUCCESS);
+  EXPECT_EQ(aclrtMemcpyAsync(result.data(), kTinyBytes, io.out, kTinyBytes, ACL_MEMCPY_DEVICE_TO_HOST, b), ACL_SUCCESS);
+  aclrtStreamStatus status = ACL_STREAM_STATUS_COMPLETE;
+  EXPECT_EQ(aclrtStreamQuery(b, &status), ACL_SUCCESS);
+  EXPECT_EQ(status, ACL_STREAM_STATUS_NOT_READY);
+  EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(b, 1), ACL_ERROR_RT_WAIT_TIMEOUT);
+  EXPECT_EQ(aclrtSynchronizeStream(b), ACL_SUCCESS);
+  EXPECT_EQ(result[7], 20.5f);
+  EXPECT_EQ(aclrtSynchronizeEvent(done), ACL_SUCCESS);
+  EXPECT_EQ(aclrtQueryEventStatus(done, &recorded), ACL_SUCCESS);
+  EXPECT_EQ(recorded, ACL_EVENT_RECORDED_STATUS_COMPLETE);
+  aclrtEventStatus old_status = ACL_EVENT_STATUS_NOT_READY;
+  EXPECT_EQ(aclrtQueryEvent(done, &old_status), ACL_SUCCESS);
+  EXPECT_EQ(old_status, ACL_EVENT_STATUS_COMPLETE);
+  EXPECT_EQ(aclrtEventElapsedTime(&ms, start, done), ACL_SUCCESS);
+  EXPECT_GE(ms, 29);
+  EXPECT_LT(ms, 10000);
+  EXPECT_EQ(aclrtEventElapsedTime(&ms, done, start), ACL_ERROR_RT_EVENT_TIMESTAMP_REVERSAL);
+  EXPECT_EQ(aclrtSynchronizeDevice(), ACL_SUCCESS);
+  EXPECT_EQ(aclrtDestroyStream(a), ACL_SUCCESS);
+  EXPECT_EQ(aclrtDestroyStreamForce(b), ACL_SUCCESS);
+  EXPECT_EQ(aclrtDestroyStream(a), ACL_ERROR_RT_INVALID_HANDLE);
+  EXPECT_EQ(aclrtDestroyEvent(start), ACL_SUCCESS);
+  EXPECT_EQ(aclrtDestroyEvent(done), ACL_SUCCESS);
+  EXPECT_EQ(aclrtDestroyEvent(done), ACL_ERROR_RT_INVALID_HANDLE);
+}
+
+TEST_F(AclTest, MemoryFreedAfterAnAsynchronousCallStaysMapped) {
+  Io io;
+  EXPECT_EQ(aclrtLaunchHostFunc(nullptr, [](void*) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclrtFree(io.in), ACL_SUCCESS);
+  EXPECT_EQ(aclrtFree(io.out), ACL_SUCCESS);
+  io.in = io.out = nullptr;
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_SUCCESS);
+}
+
+struct CallbackState {
+  std::atomic<int> calls{0};
+  std::atomic<bool> stop{false};
+  std::thread::id thread;
+};
+
+TEST_F(AclTest, CallbacksRunOnTheSubscribedThread) {
+  aclrtStream stream = nullptr;
+  ASSERT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS);
+  CallbackState state;
+  const auto callback = [](void* data) {
+    auto* s = static_cast<CallbackState*>(data);
+    s->thread = std::this_thread::get_id();
+    ++s->calls;
+  };
+  EXPECT_EQ(aclrtLaunchCallback(callback, &state, ACL_CALLBACK_BLOCK, stream), ACL_ERROR_RT_STREAM_NO_CB_REG);
+  EXPECT_EQ(aclrtProcessReport(0), ACL_ERROR_RT_THREAD_SUBSCRIBE);
+  std::thread reporter([&] {
+    while (!state.stop) {
+      const aclError code = aclrtProcessReport(20);
+      EXPECT_TRUE(code == ACL_SUCCESS || code == ACL_ERROR_RT_REPORT_TIMEOUT || code == ACL_ERROR_RT_THREAD_SUBSCRIBE) << code;
+    }
+  });
+  const uint64_t thread = static_cast<uint64_t>(reporter.native_handle());
+  EXPECT_EQ(aclrtSubscribeReport(thread, stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSubscribeReport(thread, stream), ACL_ERROR_RT_STREAM_SUBSCRIBE);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(aclrtLaunchCallback(callback, &state, ACL_CALLBACK_BLOCK, stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStream(stream), ACL_SUCCESS);
+  EXPECT_EQ(state.calls, 5);
+  EXPECT_EQ(state.thread, reporter.get_id());
+  EXPECT_EQ(aclrtLaunchCallback(nullptr, &state, ACL_CALLBACK_BLOCK, stream), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtUnSubscribeReport(thread + 1, stream), ACL_ERROR_RT_THREAD_SUBSCRIBE);
+  EXPECT_EQ(aclrtUnSubscribeReport(thread, stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtUnSubscribeReport(thread, stream), ACL_ERROR_RT_THREAD_SUBSCRIBE);
+  state.stop = true;
+  reporter.join();
+  EXPECT_EQ(aclrtDestroyStream(stream), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, ABlockingCallbackNobodyProcessesDoesNotHoldUpTheEnd) {
+  aclrtStream stream = nullptr;
+  ASSERT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSubscribeReport(12345, stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtLaunchCallback([](void*) { FAIL(); }, nullptr, ACL_CALLBACK_BLOCK, stream), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream, 30), ACL_ERROR_RT_WAIT_TIMEOUT);
+  EXPECT_EQ(aclrtDestroyStream(stream), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, HostFunctionsMustNotWaitForStreams) {
+  static aclError code;
+  code = ACL_SUCCESS;
+  EXPECT_EQ(aclrtLaunchHostFunc(nullptr,
+                                [](void* context) {
+                                  aclrtSetCurrentContext(context);
+                                  code = aclrtSynchronizeStream(nullptr);
+                                  if (code == ACL_ERROR_RT_PARAM_INVALID && aclFinalize() == ACL_SUCCESS) code = ACL_SUCCESS;
+                                },
+                                [] {
+                                  aclrtContext context = nullptr;
+                                  aclrtGetCurrentContext(&context);
+                                  return context;
+                                }()),
+            ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_SUCCESS);
+  EXPECT_EQ(code, ACL_ERROR_RT_PARAM_INVALID);
+}
+
+TEST_F(AclTest, ModelDescription) {
+  aclmdlDesc* desc = aclmdlCreateDesc();
+  EXPECT_EQ(aclmdlGetNumInputs(desc), 0u);
+  EXPECT_NE(Message().find("aclmdlGetDesc"), std::string::npos);
+  ASSERT_EQ(aclmdlGetDesc(desc, model_), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlGetNumInputs(desc), 1u);
+  EXPECT_EQ(aclmdlGetNumOutputs(desc), 1u);
+  EXPECT_EQ(aclmdlGetInputSizeByIndex(desc, 0), static_cast<size_t>(kTinyBytes));
+  EXPECT_EQ(aclmdlGetInputSizeByIndex(desc, 1), 0u);
+  EXPECT_EQ(aclmdlGetOutputSizeByIndex(desc, 0), static_cast<size_t>(kTinyBytes));
+  EXPECT_STREQ(aclmdlGetInputNameByIndex(desc, 0), "x");
+  EXPECT_STREQ(aclmdlGetOutputNameByIndex(desc, 0), "scale:0:y");
+  EXPECT_EQ(aclmdlGetInputFormat(desc, 0), ACL_FORMAT_NCHW);
+  EXPECT_EQ(aclmdlGetOutputDataType(desc, 0), ACL_FLOAT);
+  EXPECT_EQ(aclmdlGetOutputDataType(desc, 9), ACL_DT_UNDEFINED);
+  aclmdlIODims dims;
+  for (const auto get : {aclmdlGetInputDims, aclmdlGetInputDimsV2, aclmdlGetOutputDims, aclmdlGetCurOutputDims}) {
+    ASSERT_EQ(get(desc, 0, &dims), ACL_SUCCESS);
+    EXPECT_EQ(dims.dimCount, 4u);
+    EXPECT_EQ(dims.dims[3], 4);
+    EXPECT_EQ(get(desc, 1, &dims), ACL_ERROR_INVALID_PARAM);
+    EXPECT_EQ(get(desc, 0, nullptr), ACL_ERROR_INVALID_PARAM);
+  }
+  EXPECT_STREQ(dims.name, "scale:0:y");
+  size_t index = 7;
+  EXPECT_EQ(aclmdlGetInputIndexByName(desc, "x", &index), ACL_SUCCESS);
+  EXPECT_EQ(index, 0u);
+  EXPECT_EQ(aclmdlGetInputIndexByName(desc, ACL_DYNAMIC_TENSOR_NAME, &index), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclmdlGetOutputIndexByName(desc, "scale:0:z", &index), ACL_ERROR_INVALID_PARAM);
+  EXPECT_NE(Message().find("did you mean 'scale:0:y'"), std::string::npos);
+  aclmdlBatch batch;
+  aclmdlHW hw;
+  EXPECT_EQ(aclmdlGetDynamicBatch(desc, &batch), ACL_SUCCESS);
+  EXPECT_EQ(batch.batchCount, 0u);
+  EXPECT_EQ(aclmdlGetDynamicHW(desc, static_cast<size_t>(-1), &hw), ACL_SUCCESS);
+  EXPECT_EQ(hw.hwCount, 0u);
+  EXPECT_EQ(aclmdlGetInputDynamicGearCount(desc, static_cast<size_t>(-1), &index), ACL_SUCCESS);
+  EXPECT_EQ(index, 0u);
+  EXPECT_EQ(aclmdlGetInputDynamicDims(desc, static_cast<size_t>(-1), &dims, 1), ACL_ERROR_MODEL_NOT_DYNAMIC);
+  aclmdlIODimsRange range;
+  EXPECT_EQ(aclmdlGetInputDimsRange(desc, 0, &range), ACL_SUCCESS);
+  EXPECT_EQ(range.range[1][1], 4);
+  Io io;
+  EXPECT_EQ(aclmdlSetDynamicBatchSize(model_, io.inputs, 0, 4), ACL_ERROR_MODEL_NOT_DYNAMIC);
+  EXPECT_EQ(aclmdlSetDynamicBatchSize(model_, io.inputs, 0, 0), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclmdlSetDynamicHWSize(model_, io.inputs, 1, 4, 4), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclmdlDestroyDesc(desc), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, LongNamesAreShortened) {
+  const std::string path = TempPath("long.om");
+  ASSERT_TRUE(WriteTinyModel(path, TinyProgram(true)));
+  uint32_t id = 0;
+  ASSERT_EQ(aclmdlLoadFromFile(path.c_str(), &id), ACL_SUCCESS);
+  aclmdlDesc* desc = aclmdlCreateDesc();
+  ASSERT_EQ(aclmdlGetDesc(desc, id), ACL_SUCCESS);
+  aclmdlIODims dims;
+  ASSERT_EQ(aclmdlGetOutputDims(desc, 0, &dims), ACL_SUCCESS);
+  EXPECT_EQ(std::string(dims.name), "acl_modelId_" + std::to_string(id) + "_output_0");
+  EXPECT_EQ(std::string(aclmdlGetTensorRealName(desc, dims.name)), std::string(140, 'y'));
+  EXPECT_EQ(aclmdlGetTensorRealName(desc, "other"), nullptr);
+  EXPECT_EQ(aclmdlUnload(id), ACL_SUCCESS);
+  EXPECT_STREQ(aclmdlGetInputNameByIndex(desc, 0), "x");
+  EXPECT_EQ(aclmdlDestroyDesc(desc), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, LoadFromMemoryAndWithMemory) {
+  std::string bytes = *runtime::SerializeOm(TinyProgram());
+  size_t work = 0, weight = 0;
+  ASSERT_EQ(aclmdlQuerySizeFromMem(bytes.data(), bytes.size(), &work, &weight), ACL_SUCCESS);
+  EXPECT_EQ(weight, 64u);
+  ASSERT_EQ(aclmdlQuerySize(path_.c_str(), &work, &weight), ACL_SUCCESS);
+  EXPECT_EQ(weight, 64u);
+  uint32_t id = 0;
+  ASSERT_EQ(aclmdlLoadFromMem(bytes.data(), bytes.size(), &id), ACL_SUCCESS);
+  const std::string whole = bytes;
+  std::fill(bytes.begin(), bytes.end(), '\0');  // the model must not look at it again
+  Io io;
+  EXPECT_EQ(aclmdlExecute(id, io.inputs, io.outputs), ACL_SUCCESS);
+  EXPECT_EQ(io.y(1), 2.5f);
+  EXPECT_EQ(aclmdlUnload(id), ACL_SUCCESS);
+
+  void* weights = nullptr;
+  ASSERT_EQ(aclrtMalloc(&weights, weight, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlLoadFromFileWithMem(path_.c_str(), &id, nullptr, 0, weights, weight - 1), static_cast<aclError>(ACL_ERROR_GE_PARAM_INVALID));
+  EXPECT_EQ(aclmdlLoadFromFileWithMem(path_.c_str(), &id, nullptr, 0, weights, weight + 1), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclmdlLoadFromFileWithMem(path_.c_str(), &id, nullptr, 0, weights, weight), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlUnload(id), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlLoadFromMemWithMem(whole.data(), whole.size(), &id, nullptr, 0, weights, weight), ACL_SUCCESS);
+  EXPECT_EQ(aclmdlUnload(id), ACL_SUCCESS);
+  EXPECT_EQ(aclrtFree(weights), ACL_SUCCESS);
+}
+
+TEST_F(AclTest, BadModels) {
+  uint32_t id = 0;
+  EXPECT_EQ(aclmdlLoadFromFile(TempPath("none.om").c_str(), &id), static_cast<aclError>(ACL_ERROR_GE_EXEC_MODEL_PATH_INVALID));
+  EXPECT_NE(Message().find("none.om"), std::string::npos);
+  const std::string path = TempPath("bad.om");
+  WriteFile(path, "not a model, but long enough to be looked at as one, sixty-four bytes and more of text");
+  EXPECT_EQ(aclmdlLoadFromFile(path.c_str(), &id), ACL_ERROR_PARSE_MODEL) << Message();
+  std::string bytes = *runtime::SerializeOm(TinyProgram());
+  for (size_t cut = 1; cut < bytes.size(); cut += bytes.size() / 13) {
+    const aclError code = aclmdlLoadFromMem(bytes.data(), cut, &id);
+    EXPECT_TRUE(code == ACL_ERROR_PARSE_MODEL || code == ACL_ERROR_DESERIALIZE_MODEL) << cut << " " << Message();
+  }
+  bytes[bytes.size() - 1] ^= 1;
+  EXPECT_EQ(aclmdlLoadFromMem(bytes.data(), bytes.size(), &id), ACL_ERROR_DESERIALIZE_MODEL) << Message();
+  EXPECT_EQ(aclmdlLoadFromMem(nullptr, 5, &id), static_cast<aclError>(ACL_ERROR_GE_EXEC_MODEL_ADDR_INVALID));
+  EXPECT_EQ(aclmdlLoadFromMem(bytes.data(), 0, &id), static_cast<aclError>(ACL_ERROR_GE_EXEC_MODEL_DATA_SIZE_INVALID));
+  EXPECT_EQ(aclmdlLoadFromFile(nullptr, &id), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclmdlLoadFromFile(path.c_str(), nullptr), ACL_ERROR_INVALID_PARAM);
+
+  runtime::Program other = TinyProgram();
+  const std::string own = aclrtGetSocName();
+  other.soc_version = own == "npu-int8-neon" ? "npu-int8-avx2" : "npu-int8-neon";
+  other.isa = own == "npu-int8-neon" ? "avx2" : "neon";
+  ASSERT_TRUE(WriteTinyModel(path, other));
+  EXPECT_EQ(aclmdlLoadFromFile(path.c_str(), &id), ACL_ERROR_RESOURCE_NOT_MATCH) << Message();
+  EXPECT_NE(Message().find(own), std::string::npos);
+  runtime::Program unknown = TinyProgram();
+  unknown.steps[0].kernel = "test.nothing";
+  ASSERT_TRUE(WriteTinyModel(path, unknown));
+  EXPECT_NE(aclmdlLoadFromFile(path.c_str(), &id), ACL_SUCCESS);
+  EXPECT_NE(Message().find("test.nothing"), std::string::npos);
+}
+
+TEST_F(AclTest, TensorDescriptions) {
+  const int64_t dims[] = {2, 3, 4};
+  aclTensorDesc* desc = aclCreateTensorDesc(ACL_FLOAT16, 3, dims, ACL_FORMAT_ND);
+  EXPECT_EQ(aclGetTensorDescType(desc), ACL_FLOAT16);
+  EXPECT_EQ(aclGetTensorDescFormat(desc), ACL_FORMAT_ND);
+  EXPECT_EQ(aclGetTensorDescElementCount(desc), 24u);
+  EXPECT_EQ(aclGetTensorDescSize(desc), 48u);
+  EXPECT_EQ(aclGetTensorDescDim(desc, 1), 3);
+  EXPECT_EQ(aclGetTensorDescDim(desc, 3), -1);
+  EXPECT_STREQ(aclGetTensorDescName(desc), "");
+  aclSetTensorDescName(desc, "name");
+  EXPECT_STREQ(aclGetTensorDescName(desc), "name");
+  int64_t range[2] = {0, 0};
+  EXPECT_EQ(aclGetTensorDescDimRange(desc, 2, 2, range), ACL_SUCCESS);
+  EXPECT_EQ(range[1], 4);
+  int64_t ranges[3][2] = {{1, 5}, {1, -1}, {4, 4}};
+  EXPECT_EQ(aclSetTensorShapeRange(desc, 2, ranges), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclSetTensorShapeRange(desc, 3, ranges), ACL_SUCCESS);
+  EXPECT_EQ(aclGetTensorDescDimRange(desc, 0, 2, range), ACL_SUCCESS);
+  EXPECT_EQ(range[1], 5);
+  EXPECT_EQ(aclSetTensorFormat(desc, ACL_FORMAT_NCHW), ACL_SUCCESS);
+  EXPECT_EQ(aclSetTensorOriginFormat(desc, ACL_FORMAT_NCHW), ACL_SUCCESS);
+  EXPECT_EQ(aclSetTensorOriginShape(desc, 3, dims), ACL_SUCCESS);
+  EXPECT_EQ(aclSetTensorConst(desc, range, sizeof range), ACL_SUCCESS);
+  EXPECT_EQ(aclSetTensorPlaceMent(desc, ACL_MEMTYPE_HOST), ACL_SUCCESS);
+  EXPECT_EQ(aclGetTensorDescByIndex(desc, 0), desc);
+  EXPECT_EQ(aclGetTensorDescByIndex(desc, 1), nullptr);
+  EXPECT_EQ(aclSetTensorShape(desc, 0, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclGetTensorDescElementCount(desc), 1u);
+  const int64_t unknown_rank[] = {-2};
+  EXPECT_EQ(aclSetTensorShape(desc, 1, unknown_rank), ACL_SUCCESS);
+  EXPECT_EQ(aclGetTensorDescNumDims(desc), static_cast<size_t>(ACL_UNKNOWN_RANK));
+  const int64_t huge[] = {INT64_MAX, 3};
+  EXPECT_EQ(aclSetTensorShape(desc, 2, huge), ACL_SUCCESS);
+  EXPECT_EQ(aclGetTensorDescSize(desc), 0u);
+  EXPECT_EQ(aclSetTensorShape(desc, 129, dims), ACL_ERROR_INVALID_PARAM);
+  aclDestroyTensorDesc(desc);
+  EXPECT_EQ(aclGetTensorDescSize(desc), 0u);
+  EXPECT_EQ(aclCreateTensorDesc(ACL_FLOAT, -1, dims, ACL_FORMAT_ND), nullptr);
+}
+
+TEST(AclValueTest, Float16AndSizes) {
+  EXPECT_EQ(aclFloat16ToFloat(0x3c00), 1.0f);
+  EXPECT_EQ(aclFloat16ToFloat(0x0001), 5.9604645e-8f);
+  EXPECT_TRUE(std::isinf(aclFloat16ToFloat(0x7c00)));
+  EXPECT_EQ(aclFloatToFloat16(65504.0f), 0x7bff);
+  EXPECT_EQ(aclFloatToFloat16(65520.0f), 0x7c00);
+  EXPECT_EQ(aclFloatToFloat16(1.0f + 1.0f / 2048), 0x3c00);
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = aclFloat16ToFloat(static_cast<aclFloat16>(bits));
+    if (!std::isnan(value)) {
+      ASSERT_EQ(aclFloatToFloat16(value), bits);
+    }
+  }
+  EXPECT_EQ(aclDataTypeSize(ACL_FLOAT), 4u);
+  EXPECT_EQ(aclDataTypeSize(ACL_BF16), 2u);
+  EXPECT_EQ(aclDataTypeSize(ACL_INT4), 0u);
+  EXPECT_EQ(aclDataTypeSize(ACL_DT_UNDEFINED), 0u);
+}
+
+}  // namespace
+}  // namespace omkit
