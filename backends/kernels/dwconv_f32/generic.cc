@@ -25,43 +25,70 @@ struct Tile {
   float act_min, act_max;
 };
 
-template <int kCount>
+template <bool kFull>
+OMKIT_INLINE F32 LoadLanes(const float* from, int lanes) { return kFull ? Load(from) : LoadSome(from, lanes); }
+
+// kTaps > 0: the kernel is kTaps wide and pixels are kStride taps apart, so that a row of inputs is loaded once for all its taps.
+template <int kCount, int kTaps, int kStride, bool kFull>
 OMKIT_INLINE void RunTile(const Tile& t, int lanes) {
   F32 acc[kCount];
-  const F32 bias = LoadSome(t.bias, lanes);
+  const F32 bias = LoadLanes<kFull>(t.bias, lanes);
   for (int i = 0; i < kCount; ++i) acc[i] = bias;
   const float* w = t.weights;
   for (int y = 0; y < t.kernel_h; ++y) {
     const float* in = t.in + y * t.step_y;
-    for (int x = 0; x < t.kernel_w; ++x) {
-      const F32 weight = LoadSome(w, lanes);
+    if constexpr (kTaps > 0) {
+      F32 weight[kTaps];
+      for (int x = 0; x < kTaps; ++x) weight[x] = LoadLanes<kFull>(w + x * t.channels, lanes);
+#pragma GCC unroll 32
+      for (int j = 0; j < (kCount - 1) * kStride + kTaps; ++j) {
+        const F32 value = LoadLanes<kFull>(in + j * t.step_x, lanes);
 #pragma GCC unroll 8
-      for (int i = 0; i < kCount; ++i) acc[i] = Fma(LoadSome(in + i * t.in_x, lanes), weight, acc[i]);
-      in += t.step_x;
-      w += t.channels;
+        for (int x = kTaps - 1; x >= 0; --x) {
+          if (j >= x && (j - x) % kStride == 0 && (j - x) / kStride < kCount) acc[(j - x) / kStride] = Fma(value, weight[x], acc[(j - x) / kStride]);
+        }
+      }
+      w += kTaps * t.channels;
+    } else {
+      for (int x = 0; x < t.kernel_w; ++x) {
+        const F32 weight = LoadLanes<kFull>(w, lanes);
+#pragma GCC unroll 8
+        for (int i = 0; i < kCount; ++i) acc[i] = Fma(LoadLanes<kFull>(in + i * t.in_x, lanes), weight, acc[i]);
+        in += t.step_x;
+        w += t.channels;
+      }
     }
   }
   const F32 lo = Set(t.act_min), hi = Set(t.act_max);
   for (int i = 0; i < kCount; ++i) {
     F32 v = acc[i];
-    if (t.residual) v = v + LoadSome(t.residual + i * t.residual_x, lanes);
-    StoreSome(t.out + i * t.out_x, ClampTo(v, lo, hi), lanes);
+    if (t.residual) v = v + LoadLanes<kFull>(t.residual + i * t.residual_x, lanes);
+    v = ClampTo(v, lo, hi);
+    if (kFull) Store(t.out + i * t.out_x, v);
+    else StoreSome(t.out + i * t.out_x, v, lanes);
   }
 }
 
-// Full lanes are a constant, so that the common case has no masks.
-template <int kCount>
+template <int kCount, int kTaps, int kStride>
 __attribute__((noinline)) void RunChannels(Tile t) {
   int64_t rest = t.channels;
   for (; rest > 0; rest -= kWidth) {
-    if (rest >= kWidth) RunTile<kCount>(t, kWidth);
-    else RunTile<kCount>(t, static_cast<int>(rest));
+    if (rest >= kWidth) RunTile<kCount, kTaps, kStride, true>(t, kWidth);
+    else RunTile<kCount, kTaps, kStride, false>(t, static_cast<int>(rest));
     t.in += kWidth;
     t.weights += kWidth;
     t.bias += kWidth;
     t.out += kWidth;
     if (t.residual) t.residual += kWidth;
   }
+}
+
+template <int kCount>
+void RunPixels(const Tile& t) {
+  if (t.kernel_w == 3 && t.in_x == t.step_x) RunChannels<kCount, 3, 1>(t);
+  else if (t.kernel_w == 3 && t.in_x == 2 * t.step_x) RunChannels<kCount, 3, 2>(t);
+  else if (t.kernel_w == 5 && t.in_x == t.step_x) RunChannels<kCount, 5, 1>(t);
+  else RunChannels<kCount, 0, 1>(t);
 }
 
 }  // namespace
@@ -101,11 +128,11 @@ void DwConvF32(const KernelArgs& args) {
       const int64_t count = stop - x;
       const int step = count >= 8 && kPixels >= 8 ? 8 : count >= 4 ? 4 : count >= 2 ? 2 : 1;
       if constexpr (kPixels >= 8) {
-        if (step == 8) RunChannels<8>(t);
+        if (step == 8) RunPixels<8>(t);
       }
-      if (step == 4) RunChannels<4>(t);
-      else if (step == 2) RunChannels<2>(t);
-      else if (step == 1) RunChannels<1>(t);
+      if (step == 4) RunPixels<4>(t);
+      else if (step == 2) RunPixels<2>(t);
+      else if (step == 1) RunPixels<1>(t);
       x += step;
     }
   }
