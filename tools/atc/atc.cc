@@ -1,0 +1,182 @@
+#include "tools/atc/atc.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "backends/compile.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "frontends/calibration_data.h"
+#include "frontends/frontend.h"
+#include "runtime/om_file.h"
+#include "runtime/soc.h"
+#include "tools/atc/errors.h"
+#include "tools/atc/flags.h"
+#include "tools/atc/kept_nodes.h"
+#include "tools/atc/model_info.h"
+#include "tools/atc/options.h"
+#define XXH_INLINE_ALL
+#include "xxhash.h"
+
+namespace omkit::atc {
+
+const char kFailure[] = "ATC run failed, Please check the detail log, Try 'atc --help' for more information";
+
+namespace {
+
+// Holds back the signals that end a program while the output is being written, so that no temporary file is left behind.
+class SignalsHeldBack {
+ public:
+  SignalsHeldBack() {
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, number);
+    pthread_sigmask(SIG_BLOCK, &held, &before_);
+  }
+  ~SignalsHeldBack() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+absl::StatusOr<std::string> HashFile(const std::string& path) {
+  OMKIT_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  const XXH128_hash_t hash = XXH3_128bits(file.data(), file.size());
+  return absl::StrFormat("xxh3-128:%016x%016x", hash.high64, hash.low64);
+}
+
+bool CarriesQuantization(const ir::Graph& graph) {
+  const auto order = graph.TopologicalOrder();
+  if (!order.ok()) return false;
+  for (const ir::NodeId id : *order) {
+    if (graph.node(id).op == ir::OpKind::kQuantizeLinear) return true;
+  }
+  return false;
+}
+
+void NoteSoc(const std::string& soc_version, std::ostream& out) {
+  if (!runtime::IsSocAlias(soc_version)) return;
+  const std::string row = runtime::HostSoc().name;
+  out << "soc_version " << soc_version << " stands for " << row;
+  if (soc_version != "host") out << ": the model is compiled for omkit's CPU implementation, not for the chip itself";
+  out << "\n";
+}
+
+// Logs each tenth of the calibration; a console that shows standard error gets a running percentage instead.
+passes::ProgressFn CalibrationProgress() {
+  return [last = -1](double done) mutable {
+    const int percent = static_cast<int>(done * 100);
+    if (isatty(STDERR_FILENO) && percent != last) std::fprintf(stderr, "\rcalibration: %3d%%%s", percent, percent >= 100 ? "\n" : "");
+    else if (percent / 10 != last / 10) Log(LogLevel::kInfo, absl::StrCat("calibration: ", percent, "%"));
+    last = percent;
+  };
+}
+
+// Opens the samples; an error of the data itself is kept apart in `data_error`, since it is not the compiler that failed.
+std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> CalibrationFrom(const std::string& folder, absl::Status* data_error) {
+  return [folder, data_error](const ir::Graph& graph) -> absl::StatusOr<passes::CalibrationSource> {
+    absl::StatusOr<frontends::CalibrationData> opened = frontends::CalibrationData::Open(folder, graph);
+    if (!opened.ok()) return *data_error = opened.status();
+    auto data = std::make_shared<frontends::CalibrationData>(*std::move(opened));
+    Log(LogLevel::kInfo, absl::StrCat("calibration: ", data->size(), " samples in ", folder));
+    return passes::CalibrationSource{data->size(), [data, data_error](int i) {
+                                       auto sample = data->Sample(i);
+                                       if (!sample.ok()) *data_error = sample.status();
+                                       return sample;
+                                     }};
+  };
+}
+
+absl::Status CheckOutputs(const Options& options, const runtime::Program& program) {
+  for (const runtime::IoDesc& output : program.outputs) {
+    if (options.fp32_outputs && output.dtype != DType::kFloat32) {
+      return Error(ErrorCode::E10055, {absl::StrCat("--output_type=FP32, but output '", output.name, "' is ", Name(output.dtype))});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileModel(const Options& options, const std::string& command_line, std::ostream& out) {
+  NoteSoc(options.soc_version, out);
+  absl::StatusOr<std::unique_ptr<ir::Graph>> graph = frontends::Import(options.framework, {options.model});
+  if (!graph.ok()) {
+    if (options.framework != 5) return Error(ErrorCode::E10001, {absl::StrCat(options.framework), "--framework", std::string(graph.status().message())});
+    return WithCode(graph.status(), Stage::kImport, options.model);
+  }
+  OMKIT_RETURN_IF_ERROR(CheckInputShapes(options.input_shapes, **graph));
+
+  CompileOptions compile;
+  compile.soc_version = options.soc_version;
+  compile.input_shapes = options.input_shapes;
+  compile.command_line = command_line;
+  absl::StatusOr<std::string> hash = HashFile(options.model);
+  if (!hash.ok()) return WithCode(hash.status(), Stage::kImport, options.model);
+  compile.source_hash = *hash;
+  absl::Status data_error;
+  if (options.int8) {
+    compile.quant_type = QuantType::kInt8;
+    compile.progress = CalibrationProgress();
+    if (!options.calibration_folder.empty()) compile.calibration = CalibrationFrom(options.calibration_folder, &data_error);
+    else if (!CarriesQuantization(**graph)) {
+      return Error(ErrorCode::E10058, {"--calibrate_tool_path", "--quant_type=1 needs a folder of calibration samples for this model."});
+    }
+    if (!options.keep_dtype.empty()) {
+      OMKIT_ASSIGN_OR_RETURN(compile.skip_nodes, ReadKeptNodes(options.keep_dtype, **graph));
+    }
+  }
+  const absl::StatusOr<runtime::Program> program = Compile(*std::move(graph), compile);
+  if (!data_error.ok()) return WithCode(data_error, Stage::kCalibrationData, options.calibration_folder);
+  if (!program.ok()) return WithCode(program.status(), Stage::kCompile, options.model);
+  OMKIT_RETURN_IF_ERROR(CheckOutputs(options, *program));
+  const SignalsHeldBack held;
+  return WithCode(runtime::WriteOm(*program, options.output), Stage::kWrite, options.output);
+}
+
+absl::Status Run(const Options& options, const std::string& command_line, std::ostream& out) {
+  if (options.mode == Mode::kCompile) OMKIT_RETURN_IF_ERROR(CompileModel(options, command_line, out));
+  if (options.mode == Mode::kCompile && !options.show_model) return absl::OkStatus();
+  OMKIT_ASSIGN_OR_RETURN(const std::string info, ModelInfo(options.mode == Mode::kCompile ? options.output : options.om));
+  out << info;
+  return absl::OkStatus();
+}
+
+std::string Now() { return absl::FormatTime("%Y-%m-%d-%H:%M:%E6S", absl::Now(), absl::LocalTimeZone()); }
+
+}  // namespace
+
+int RunAtc(absl::Span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+  std::string usage_error;
+  const absl::StatusOr<Flags> flags = Flags::Parse(arguments, &usage_error);
+  if (flags.ok() && flags->help()) {
+    out << HelpText();
+    return 0;
+  }
+  out << "ATC start working now, please wait for a moment." << std::endl;
+  absl::Status status = flags.status();
+  if (status.ok()) {
+    const absl::StatusOr<Options> options = MakeOptions(*flags);
+    status = options.ok() ? Run(*options, absl::StrCat("atc ", absl::StrJoin(arguments, " ")), out) : options.status();
+  }
+  if (!usage_error.empty()) err << usage_error << std::endl;
+  out << "...\n";
+  if (status.ok()) {
+    out << "ATC run success, welcome to the next use." << std::endl;
+    return 0;
+  }
+  out << kFailure << "\n";
+  if (usage_error.empty()) out << FormatError(status, getpid(), Now());
+  out.flush();
+  return 1;
+}
+
+}  // namespace omkit::atc

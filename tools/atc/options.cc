@@ -1,0 +1,119 @@
+#include "tools/atc/options.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "runtime/soc.h"
+#include "tools/atc/errors.h"
+
+namespace omkit::atc {
+namespace {
+
+absl::Status CheckRejected(const Flags& flags) {
+  for (const FlagRow& row : FlagRows()) {
+    if (row.status != FlagStatus::kRejected || flags.Get(row.name) == row.default_value) continue;
+    return Error(ErrorCode::E10055, {absl::StrCat("--", row.name, "=", flags.Get(row.name), " (", row.help, ") is not supported; leave the flag out")});
+  }
+  return absl::OkStatus();
+}
+
+void LogFlagsWithoutEffect(const Flags& flags) {
+  for (const FlagRow& row : FlagRows()) {
+    if (row.status == FlagStatus::kNoEffect && flags.Given(row.name)) {
+      Log(LogLevel::kInfo, absl::StrCat("--", row.name, "=", flags.Get(row.name), " has no effect: ", row.help));
+    }
+  }
+}
+
+absl::StatusOr<LogLevel> ChooseLogLevel(const Flags& flags) {
+  if (flags.Given("log") && flags.Given("log_level") && flags.Get("log") != flags.Get("log_level")) {
+    return Error(ErrorCode::E10056, {"--log", "--log_level"});
+  }
+  const std::string name = flags.Given("log_level") && !flags.Get("log_level").empty() ? flags.Get("log_level") : flags.Get("log");
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return LogLevel::kSilent;
+}
+
+absl::Status CheckPairs(const Flags& flags) {
+  if (flags.Given("precision_mode") && flags.Given("precision_mode_v2")) return Error(ErrorCode::E10056, {"--precision_mode", "--precision_mode_v2"});
+  if (flags.Given("optypelist_for_implmode") && !flags.Given("op_select_implmode")) {
+    return Error(ErrorCode::E10057, {"optypelist_for_implmode", "op_select_implmode"});
+  }
+  if (flags.Given("deterministic") && flags.Given("deterministic_level") &&
+      (flags.GetInt("deterministic") == 0) != (flags.GetInt("deterministic_level") == 0)) {
+    return Error(ErrorCode::E10001, {flags.Get("deterministic_level"), "--deterministic_level", "It and --deterministic must both be 0 or both be non-zero"});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> OutputPath(const std::string& output) {
+  if (output.back() == '/') return Error(ErrorCode::E10022, {output, "output"});
+  const size_t slash = output.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : output.substr(0, slash + 1);
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    return Error(ErrorCode::E10001, {output, "--output", absl::StrCat("Cannot write to folder '", folder, "': ", std::strerror(errno))});
+  }
+  return absl::StrCat(output, ".om");
+}
+
+absl::Status ReadQuantization(const Flags& flags, Options* options) {
+  options->int8 = flags.GetInt("quant_type") == 1;
+  options->calibration_folder = flags.Get("calibrate_tool_path");
+  options->keep_dtype = flags.Get("keep_dtype");
+  if (!options->int8 && flags.Given("calibrate_tool_path")) return Error(ErrorCode::E10057, {"calibrate_tool_path", "quant_type=1"});
+  if (!options->int8 && flags.Given("keep_dtype")) return Error(ErrorCode::E10057, {"keep_dtype", "quant_type=1"});
+  if (flags.Given("calibrate_tool_path") && options->calibration_folder.empty()) return Error(ErrorCode::E10004, {"calibrate_tool_path"});
+  return absl::OkStatus();
+}
+
+absl::Status ReadCompile(const Flags& flags, Options* options) {
+  options->model = flags.Get("model");
+  if (options->model.empty()) return Error(ErrorCode::E10054, {"--model"});
+  if (!flags.Given("framework")) return Error(ErrorCode::E10007, {"framework", "0(Caffe) or 1(MindSpore) or 3(TensorFlow) or 5(Onnx)"});
+  options->framework = flags.GetInt("framework");
+  if (flags.Get("output").empty()) return Error(ErrorCode::E10054, {"--output"});
+  OMKIT_ASSIGN_OR_RETURN(options->output, OutputPath(flags.Get("output")));
+  options->soc_version = flags.Get("soc_version");
+  if (options->soc_version.empty()) return Error(ErrorCode::E10054, {"--soc_version"});
+  const auto soc = runtime::FindSoc(options->soc_version);
+  if (!soc.ok()) return Error(ErrorCode::E10001, {options->soc_version, "--soc_version", std::string(soc.status().message())});
+  OMKIT_ASSIGN_OR_RETURN(options->input_shapes, ParseInputShape(flags.Get("input_shape")));
+  const std::string output_type = flags.Get("output_type");
+  options->fp32_outputs = output_type == "FP32";
+  if (!output_type.empty() && !options->fp32_outputs) {
+    return Error(ErrorCode::E10055, {absl::StrCat("--output_type=", output_type, " is not supported; outputs keep the type that the model gives them")});
+  }
+  return ReadQuantization(flags, options);
+}
+
+}  // namespace
+
+absl::StatusOr<Options> MakeOptions(const Flags& flags) {
+  Options options;
+  OMKIT_ASSIGN_OR_RETURN(options.log, ChooseLogLevel(flags));
+  SetLogLevel(options.log);
+  OMKIT_RETURN_IF_ERROR(CheckPairs(flags));
+  const int mode = flags.GetInt("mode");
+  if (mode != 0 && mode != 6) return Error(ErrorCode::E10055, {absl::StrCat("--mode=", mode, " is not supported; supported: 0 (compile) and 6 (show an offline model)")});
+  OMKIT_RETURN_IF_ERROR(CheckRejected(flags));
+  options.mode = static_cast<Mode>(mode);
+  options.show_model = flags.GetInt("display_model_info") == 1;
+  LogFlagsWithoutEffect(flags);
+  if (options.mode == Mode::kCompile) {
+    OMKIT_RETURN_IF_ERROR(ReadCompile(flags, &options));
+    return options;
+  }
+  if (flags.Given("framework")) return Error(ErrorCode::E10056, {"--mode=6", "--framework"});
+  options.om = flags.Get("om");
+  if (options.om.empty()) return Error(ErrorCode::E10004, {"om"});
+  return options;
+}
+
+}  // namespace omkit::atc

@@ -1,0 +1,38 @@
+// What a command line of atc asks for, checked as far as that is possible without opening the model. Floor 5.
+#ifndef OMKIT_TOOLS_ATC_OPTIONS_H_
+#define OMKIT_TOOLS_ATC_OPTIONS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/log.h"
+#include "tools/atc/flags.h"
+#include "tools/atc/input_shape.h"
+
+namespace omkit::atc {
+
+enum class Mode { kCompile = 0, kShowModel = 6 };
+
+struct Options {
+  Mode mode = Mode::kCompile;
+  LogLevel log = LogLevel::kSilent;
+  std::string om;  // mode kShowModel
+
+  std::string model;
+  int framework = 0;
+  std::string output;  // with ".om"
+  std::string soc_version;
+  InputShapes input_shapes;
+  bool fp32_outputs = false;  // --output_type=FP32
+  bool int8 = false;
+  std::string calibration_folder;  // may be empty with int8: models that carry their own quantization
+  std::string keep_dtype;          // file, or empty
+  bool show_model = false;         // --display_model_info
+};
+
+// Errors have codes of errors.h. Logs, at level info, which of the given flags have no effect.
+absl::StatusOr<Options> MakeOptions(const Flags& flags);
+
+}  // namespace omkit::atc
+
+#endif  // OMKIT_TOOLS_ATC_OPTIONS_H_
