@@ -45,6 +45,7 @@ class DefaultFloatEnvironment {
 absl::StatusOr<std::unique_ptr<Executor>> Executor::Create(const LoadedOm& om, int threads, uint64_t scratch_limit) {
   std::unique_ptr<Executor> executor(new Executor());
   executor->threads_ = std::max(threads, 1);
+  executor->program_ = &om.program;
   executor->arena_size_ = om.program.arena_size;
   executor->weights_ = const_cast<uint8_t*>(om.weights);
   OMKIT_RETURN_IF_ERROR(VerifyKernels(om.program));
@@ -117,10 +118,11 @@ void Executor::SetAddresses(const Workspace& workspace, absl::Span<const void* c
   for (const IoOperand& o : output_operands_) addresses[o.slot] = static_cast<uint8_t*>(outputs[o.index]) + o.offset;
 }
 
-void Executor::RunSteps(const Workspace& workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const {
+void Executor::RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const {
   const DefaultFloatEnvironment environment;
-  void* const* addresses = reinterpret_cast<void* const*>(workspace.addresses_.data());
-  KernelContext context{nullptr, workspace.scratch_.data() + scratch_per_thread_ * thread, nullptr, thread, threads};
+  void* const* addresses = reinterpret_cast<void* const*>(workspace->addresses_.data());
+  uint8_t* scratch = workspace->scratch_.data() + scratch_per_thread_ * thread;
+  KernelContext context{nullptr, scratch, nullptr, thread, threads, &workspace->failure_};
   const bool timed = times != nullptr && thread == 0;
   const size_t count = steps_.size();
   for (size_t i = 0; i < count; ++i) {
@@ -129,21 +131,33 @@ void Executor::RunSteps(const Workspace& workspace, int thread, int threads, Thr
     context.state = prepared.state.get();
     if (timed) times[i].begin_ns = MonotonicNanoseconds();
     prepared.kernel->run(*prepared.step, context);
+    if (workspace->failure_.failed.load(std::memory_order_relaxed)) {
+      size_t none = count;
+      workspace->failed_step_.compare_exchange_strong(none, i);
+    }
     // The end of Run is the barrier of the last step.
     if (threads > 1 && (i + 1 < count || times != nullptr)) pool->Barrier(thread);
     if (timed) times[i].end_ns = MonotonicNanoseconds();
+    // A faster thread may have failed in a later step already: all threads must leave after the same one.
+    if (workspace->failed_step_.load(std::memory_order_relaxed) <= i) return;
   }
 }
 
-void Executor::Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
-                   Profiler* profiler) const {
+absl::Status Executor::Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
+                           Profiler* profiler) const {
   SetAddresses(*workspace, inputs, outputs);
+  workspace->failure_.failed = false;
+  workspace->failed_step_ = steps_.size();
   StepTime* times = profiler == nullptr ? nullptr : reinterpret_cast<StepTime*>(workspace->times_.data());
-  const int threads = pool == nullptr ? 1 : std::min(pool->size(), threads_);
-  const bool together = threads > 1 && threads == pool->size() &&
-                        pool->TryRun([&](int thread) { RunSteps(*workspace, thread, threads, pool, times); });
-  if (!together) RunSteps(*workspace, 0, 1, nullptr, times);
+  const int threads = pool == nullptr ? 1 : pool->size();
+  const bool together = threads > 1 && threads <= threads_ &&
+                        pool->TryRun([&](int thread) { RunSteps(workspace, thread, threads, pool, times); });
+  if (!together) RunSteps(workspace, 0, 1, nullptr, times);
+  if (workspace->failure_.failed) {
+    return absl::InvalidArgumentError(absl::StrCat(StepLabel(*program_, workspace->failed_step_), ": ", workspace->failure_.message));
+  }
   if (profiler != nullptr) profiler->Add({times, steps_.size()});
+  return absl::OkStatus();
 }
 
 }  // namespace omkit::runtime

@@ -3,6 +3,7 @@
 #ifndef OMKIT_RUNTIME_EXECUTOR_H_
 #define OMKIT_RUNTIME_EXECUTOR_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -29,6 +30,8 @@ class Workspace {
   Arena scratch_;
   Arena addresses_;  // void*[all operands]
   Arena times_;      // StepTime[steps]
+  StepFailure failure_;
+  std::atomic<size_t> failed_step_{0};
 };
 
 // Immutable after Create; one may be used by many threads, each with its own Workspace.
@@ -45,7 +48,8 @@ class Executor {
   // Executes once. `inputs` and `outputs` hold one address per model input and output, not null, of at least IoDesc::bytes bytes.
   // All threads of `pool` (at most `threads` of Create) take part; without a pool, or when it is busy, the caller does it alone.
   // Results are the same either way. Floating point runs in the default environment and the caller's is restored.
-  void Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
+  // INVALID_ARGUMENT with the node's name when a step reports a failure: later steps did not run then.
+  absl::Status Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
            Profiler* profiler) const;
 
  private:
@@ -66,8 +70,9 @@ class Executor {
   absl::Status Prepare(const LoadedOm& om, uint64_t scratch_limit);
   absl::StatusOr<uint64_t> ScratchOf(const KernelDef& kernel, const Step& step, uint64_t limit) const;
   void SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
-  void RunSteps(const Workspace& workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const;
+  void RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const;
 
+  const Program* program_ = nullptr;
   int threads_ = 1;
   uint64_t arena_size_ = 0;
   uint64_t scratch_per_thread_ = 0;

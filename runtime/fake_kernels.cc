@@ -50,11 +50,20 @@ void Scale(const Step& step, const KernelContext& context) {
   for (int64_t i = range.begin; i < range.end; ++i) Store(context.operands[1], i, Load(context.operands[0], i) * scratch[i % 16]);
 }
 
+void ScaleUnlessNegative(const Step& step, const KernelContext& context) {
+  const Range range = SplitRange(ParamsOf<FakeParams>(step).n, 4, context.thread, context.threads);
+  for (int64_t i = range.begin; i < range.end; ++i) {
+    if (Load(context.operands[0], i) < 0) FailStep(context, "a negative element");
+  }
+  Scale(step, context);
+}
+
 absl::StatusOr<std::shared_ptr<const void>> PrepareFail(const Step&, void* const*) { return absl::InvalidArgumentError("prepare refuses"); }
 
 constexpr KernelDef kKernels[] = {
     {"fake.add", [](const Step& s) { return Verify(s, 3); }, nullptr, nullptr, Add, 1u << 2},
     {"fake.scale", [](const Step& s) { return Verify(s, 2); }, ScaleScratch, PrepareScale, Scale, 1u << 1},
+    {"fake.fail_if_negative", [](const Step& s) { return Verify(s, 2); }, ScaleScratch, PrepareScale, ScaleUnlessNegative, 1u << 1},
     {"fake.fail", [](const Step&) { return absl::OkStatus(); }, nullptr, PrepareFail, Add, 0},
 };
 

@@ -12,6 +12,7 @@ namespace omkit::runtime {
 // "fake.add": out[i] = a[i] + b[n - 1 - i]; operands a, b, out, all f32[n]. Threads read what other threads wrote.
 // "fake.scale": out[i] = in[i] * factor; operands in, out, f32[n]. The factor comes from prepare and goes through scratch.
 // "fake.fail": verifies and then fails in prepare.
+// "fake.fail_if_negative": fake.scale that fails on negative elements, seen by the thread that has them only.
 struct FakeParams {
   int64_t n = 0;
   float factor = 1;

@@ -135,16 +135,15 @@ absl::Status Model::CheckBuffers(absl::Span<const void* const> inputs, absl::Spa
 
 absl::Status Model::ExecuteIn(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler) {
   OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
-  executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
-  return absl::OkStatus();
+  return executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
 }
 
 absl::Status Model::Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler) {
   OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
   OMKIT_ASSIGN_OR_RETURN(Workspace * workspace, TakeWorkspace());
-  executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
+  absl::Status status = executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
   ReturnWorkspace(workspace);
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace omkit::runtime

@@ -61,7 +61,8 @@ class Model {
   // Runs the model once. One address per input and output, of at least IoDesc::bytes bytes each, any alignment; null is accepted for
   // zero bytes only. Outputs must not overlap each other or inputs. In steady state it allocates nothing and takes one lock to get a
   // workspace. When another Execute has the thread pool, this one runs on the caller's thread alone, with the same results.
-  // INVALID_ARGUMENT for a wrong number of addresses or a null; RESOURCE_EXHAUSTED when no workspace can be made.
+  // INVALID_ARGUMENT for a wrong number of addresses or a null, or with the node's name when a step cannot be done with these data
+  // (the outputs are then unspecified); RESOURCE_EXHAUSTED when no workspace can be made.
   absl::Status Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr);
 
   // A workspace for the caller alone, to be given back. Waits while max_concurrency are out.

@@ -191,6 +191,27 @@ TEST_F(ModelTest, ArenaCanBeReadAfterwards) {
   model->ReturnWorkspace(*workspace);
 }
 
+TEST_F(ModelTest, FailedStepsAreReportedAndTheModelGoesOn) {
+  Program program = FakeProgram();
+  program.steps[1].kernel = "fake.fail_if_negative";
+  for (int threads = 1; threads <= 4; ++threads) {
+    ModelOptions options;
+    options.threads = threads;
+    const std::unique_ptr<Model> model = LoadFake(options, program);
+    for (int round = 0; round < 100; ++round) {
+      const std::vector<float> good = RandomInput(round);
+      std::vector<float> bad = good, y;
+      bad[round] = -1000;
+      const absl::Status status = Execute(model.get(), bad, &y);
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_EQ(status.message(), "step 1 (node 'scale', Mul, kernel fake.fail_if_negative): a negative element");
+      EXPECT_EQ(y[0], -1) << "a later step ran";
+      ASSERT_TRUE(Execute(model.get(), good, &y).ok());
+      EXPECT_EQ(y, FakeResult(good));
+    }
+  }
+}
+
 TEST_F(ModelTest, ProfilerSeesEveryStep) {
   for (int threads : {1, 2}) {
     ModelOptions options;

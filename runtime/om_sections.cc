@@ -1,5 +1,7 @@
 #include "runtime/om_sections.h"
 
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "flatbuffers/flatbuffers.h"
@@ -75,7 +77,8 @@ bool ReadIo(const fbs::Io& from, Budget* budget, IoDesc* to) {
   to->dtype = static_cast<DType>(from.dtype());
   to->bytes = from.bytes();
   if (!budget->Take(from.dims()->size() * sizeof(int64_t))) return false;
-  to->dims.assign(from.dims()->begin(), from.dims()->end());
+  to->dims.resize(from.dims()->size());
+  if (!to->dims.empty()) std::memcpy(to->dims.data(), from.dims()->Data(), to->dims.size() * sizeof(int64_t));
   return budget->Copy(from.name(), &to->name) && budget->Copy(from.format(), &to->format);
 }
 
@@ -93,8 +96,10 @@ bool ReadStep(const fbs::Step& from, Budget* budget, Step* to) {
   if (!budget->Take(from.params()->size()) || !budget->Take(from.operands()->size() * sizeof(Operand))) return false;
   to->params.assign(reinterpret_cast<const char*>(from.params()->data()), from.params()->size());
   to->operands.reserve(from.operands()->size());
-  for (const fbs::Operand* o : *from.operands()) {
-    to->operands.push_back({static_cast<Space>(o->space()), o->index(), o->offset(), o->size()});
+  for (size_t i = 0; i < from.operands()->size(); ++i) {
+    fbs::Operand o;  // copied: the verifier does not check the alignment of a vector's elements
+    std::memcpy(&o, from.operands()->Data() + i * sizeof o, sizeof o);
+    to->operands.push_back({static_cast<Space>(o.space()), o.index(), o.offset(), o.size()});
   }
   to->operations = from.operations();
   return true;

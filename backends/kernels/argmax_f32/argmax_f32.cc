@@ -60,7 +60,7 @@ void Run(const KernelArgs& args) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"argmax_f32." #tier, Verify, nullptr, nullptr, RunTier<Run>},
+#define OMKIT_TIER(tier, isa) {"argmax_f32." #tier, Verify, nullptr, nullptr, RunTier<Run>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

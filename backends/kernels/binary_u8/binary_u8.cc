@@ -32,7 +32,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"binary_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::BinaryU8>},
+#define OMKIT_TIER(tier, isa) {"binary_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::BinaryU8>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

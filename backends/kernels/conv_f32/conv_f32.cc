@@ -23,7 +23,7 @@ constexpr int64_t kPanel = 16;
 absl::Status Verify(const runtime::Step& step) { return VerifyConvF32(step, /*depthwise=*/false); }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"conv_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::ConvF32>},
+#define OMKIT_TIER(tier, isa) {"conv_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::ConvF32>, 1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

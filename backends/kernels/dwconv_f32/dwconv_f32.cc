@@ -20,7 +20,7 @@ namespace {
 absl::Status Verify(const runtime::Step& step) { return VerifyConvF32(step, /*depthwise=*/true); }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"dwconv_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::DwConvF32>},
+#define OMKIT_TIER(tier, isa) {"dwconv_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::DwConvF32>, 1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

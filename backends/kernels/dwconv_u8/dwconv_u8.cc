@@ -62,7 +62,7 @@ absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, v
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>},
+#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>, 1u << 4},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -61,9 +61,9 @@ absl::Status VerifyBinary(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa)                                                     \
-  {"unary_f32." #tier, VerifyUnary, nullptr, nullptr, RunTier<tier::UnaryF32>},   \
-  {"binary_f32." #tier, VerifyBinary, nullptr, nullptr, RunTier<tier::BinaryF32>},
+#define OMKIT_TIER(tier, isa)                                                            \
+  {"unary_f32." #tier, VerifyUnary, nullptr, nullptr, RunTier<tier::UnaryF32>, 1u << 1}, \
+  {"binary_f32." #tier, VerifyBinary, nullptr, nullptr, RunTier<tier::BinaryF32>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

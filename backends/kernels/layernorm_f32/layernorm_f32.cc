@@ -35,7 +35,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"layernorm_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::LayerNormF32>},
+#define OMKIT_TIER(tier, isa) {"layernorm_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::LayerNormF32>, 1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

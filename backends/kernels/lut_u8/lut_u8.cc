@@ -25,7 +25,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"lut_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::LutU8>},
+#define OMKIT_TIER(tier, isa) {"lut_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::LutU8>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -47,7 +47,7 @@ int64_t ScratchBytes(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"matmul_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::MatMulF32>},
+#define OMKIT_TIER(tier, isa) {"matmul_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::MatMulF32>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -43,7 +43,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"pool_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::PoolF32>},
+#define OMKIT_TIER(tier, isa) {"pool_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::PoolF32>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -56,7 +56,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"pool_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::PoolU8>},
+#define OMKIT_TIER(tier, isa) {"pool_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::PoolU8>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

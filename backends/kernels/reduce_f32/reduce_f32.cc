@@ -33,7 +33,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"reduce_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::ReduceF32>},
+#define OMKIT_TIER(tier, isa) {"reduce_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::ReduceF32>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };
