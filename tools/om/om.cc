@@ -1,0 +1,144 @@
+#include "tools/om/om.h"
+
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/status.h"
+
+namespace omkit::om {
+namespace {
+
+struct Flag {
+  const char* name;
+  const char* value;
+  const char* help;
+};
+
+constexpr Flag kRunFlags[] = {
+#define OM_FLAG(name, value, help) {name, value, help},
+#include "tools/om/om_flags.inc"
+};
+
+using Arguments = absl::Span<const std::string>;
+
+std::string Usage() {
+  std::string text =
+      "Usage:\n"
+      "  om info FILE          what an offline model holds\n"
+      "  om run FILE [flags]   executes it and reports latencies\n"
+      "  om help\n\n"
+      "Flags of run (--name=value or --name value):\n";
+  for (const Flag& flag : kRunFlags) absl::StrAppendFormat(&text, "  --%-16s %s\n", absl::StrCat(flag.name, " ", flag.value), flag.help);
+  return text;
+}
+
+absl::Status Unknown(absl::string_view what, absl::string_view name, const std::vector<std::string>& known) {
+  const std::string nearest = NearestName(name, known);
+  return absl::InvalidArgumentError(absl::StrCat("unknown ", what, " '", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
+}
+
+const Flag* FindFlag(absl::string_view name) {
+  for (const Flag& flag : kRunFlags) {
+    if (name == flag.name) return &flag;
+  }
+  return nullptr;
+}
+
+struct ParsedArguments {
+  std::vector<std::string> files;
+  std::map<std::string, std::string> flags;
+};
+
+absl::StatusOr<ParsedArguments> Parse(Arguments arguments) {
+  ParsedArguments parsed;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    absl::string_view text = arguments[i];
+    if (!absl::ConsumePrefix(&text, "--")) {
+      parsed.files.push_back(arguments[i]);
+      continue;
+    }
+    const std::pair<std::string, std::string> name_value = absl::StrSplit(text, absl::MaxSplits('=', 1));
+    const Flag* flag = FindFlag(name_value.first);
+    if (flag == nullptr) {
+      std::vector<std::string> known;
+      for (const Flag& row : kRunFlags) known.push_back(row.name);
+      return Unknown("flag", name_value.first, known);
+    }
+    const bool has_value = absl::StrContains(text, '='), is_switch = *flag->value == '\0';
+    if (is_switch && has_value) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " takes no value"));
+    if (!is_switch && !has_value && i + 1 == arguments.size()) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " needs a value: ", flag->value));
+    std::string value = is_switch || has_value ? name_value.second : arguments[++i];
+    if (!parsed.flags.emplace(flag->name, std::move(value)).second) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " is given twice"));
+  }
+  return parsed;
+}
+
+absl::Status ReadNumber(const ParsedArguments& parsed, const char* name, int least, int most, int* number) {
+  const auto it = parsed.flags.find(name);
+  if (it == parsed.flags.end()) return absl::OkStatus();
+  if (absl::SimpleAtoi(it->second, number) && *number >= least && *number <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", name, "=", it->second, ": not a number from ", least, " to ", most));
+}
+
+absl::StatusOr<RunRequest> ParseRun(const ParsedArguments& parsed) {
+  RunRequest request;
+  request.model = parsed.files[0];
+  const auto text = [&](const char* name) {
+    const auto it = parsed.flags.find(name);
+    return it == parsed.flags.end() ? std::string() : it->second;
+  };
+  if (!text("input").empty()) request.inputs = absl::StrSplit(text("input"), ',');
+  request.output = text("output");
+  request.profile = parsed.flags.count("profile") > 0;
+  OMKIT_RETURN_IF_ERROR(ReadNumber(parsed, "loop", 1, 1'000'000'000, &request.loop));
+  OMKIT_RETURN_IF_ERROR(ReadNumber(parsed, "warmup", 0, 1'000'000'000, &request.warmup));
+  OMKIT_RETURN_IF_ERROR(ReadNumber(parsed, "threads", 1, 256, &request.threads));
+  return request;
+}
+
+struct Command {
+  bool run = false;
+  RunRequest request;
+};
+
+absl::StatusOr<Command> ParseCommand(Arguments arguments) {
+  const std::string& name = arguments[0];
+  if (name != "info" && name != "run") return Unknown("command", name, {"info", "run", "help"});
+  OMKIT_ASSIGN_OR_RETURN(const ParsedArguments parsed, Parse(arguments.subspan(1)));
+  if (parsed.files.size() != 1) return absl::InvalidArgumentError(absl::StrCat("om ", name, " needs one offline model, ", parsed.files.size(), " given"));
+  if (name == "info" && !parsed.flags.empty()) return absl::InvalidArgumentError(absl::StrCat("om info has no flag --", parsed.flags.begin()->first));
+  Command command;
+  command.run = name == "run";
+  OMKIT_ASSIGN_OR_RETURN(command.request, ParseRun(parsed));
+  return command;
+}
+
+}  // namespace
+
+int RunOm(Arguments arguments, std::ostream& out, std::ostream& err) {
+  for (const std::string& argument : arguments) {
+    if (argument == "help" || argument == "--help" || argument == "-h") {
+      out << Usage();
+      return 0;
+    }
+  }
+  if (arguments.empty()) {
+    err << Usage();
+    return 2;
+  }
+  const absl::StatusOr<Command> command = ParseCommand(arguments);
+  if (!command.ok()) {
+    err << "om: " << command.status().message() << "\nTry 'om help'.\n";
+    return 2;
+  }
+  const absl::Status status = command->run ? Run(command->request, out) : Info(command->request.model, out);
+  if (status.ok()) return 0;
+  err << "om: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace omkit::om

@@ -1,0 +1,35 @@
+// The om command: looks into offline models and runs them. Floor 5.
+#ifndef OMKIT_TOOLS_OM_OM_H_
+#define OMKIT_TOOLS_OM_OM_H_
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+
+namespace omkit::om {
+
+// `arguments` without the program's name. Results go to `out`, errors to `err`. Returns the exit code: 0, 1 after a failure, 2 for a
+// wrong command line.
+int RunOm(absl::Span<const std::string> arguments, std::ostream& out, std::ostream& err);
+
+// om info: what a file holds. Needs no kernels and accepts models of any chip.
+absl::Status Info(const std::string& path, std::ostream& out);
+
+struct RunRequest {
+  std::string model;
+  std::vector<std::string> inputs;  // one file of raw bytes per model input; empty: zeros
+  std::string output;               // folder for output_<i>.bin, made if missing; empty: outputs are dropped
+  int loop = 1;
+  int warmup = 0;
+  int threads = 0;  // as runtime::ModelOptions
+  bool profile = false;
+};
+// om run: executes a model and reports latencies.
+absl::Status Run(const RunRequest& request, std::ostream& out);
+
+}  // namespace omkit::om
+
+#endif  // OMKIT_TOOLS_OM_OM_H_
