@@ -17,6 +17,8 @@ using ir::ValueId;
 bool TakesResidual(const Graph& graph, const Node* node, ValueId sum) {
   if (node == nullptr || (node->op != OpKind::kConv && node->op != OpKind::kDense) || node->inputs.size() > 3) return false;
   if (node->attrs.Has("act_min") || node->attrs.Has("act_max") || graph.ConstantInput(*node, 1) == nullptr) return false;
+  // A model that carries its own quantization has its residuals already.
+  if (graph.value(node->inputs[0]).type.quantized()) return false;
   // Depthwise kernels have no residual: their sums stay separate.
   if (node->op == OpKind::kConv && node->attrs.Int("group", 1) != 1) return false;
   return graph.value(node->outputs[0]).type.shape == graph.value(sum).type.shape && graph.OnlyUser(node->outputs[0]) != nullptr;

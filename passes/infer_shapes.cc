@@ -19,6 +19,8 @@ bool DescribesStaticShape(const Graph& graph, const Node& node) {
 }
 
 bool AllInputsConstant(const Graph& graph, const Node& node) {
+  // The integers of a quantized constant are wanted by frontends/qdq.
+  if (node.op == ir::OpKind::kDequantizeLinear) return false;
   for (ValueId v : node.inputs) {
     if (v != ir::kNoValue && !graph.IsConstant(v)) return false;
   }

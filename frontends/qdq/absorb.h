@@ -1,0 +1,25 @@
+// A graph that carries its own quantization (ONNX QuantizeLinear and DequantizeLinear) into omkit's one representation: QuantParams on
+// tensor types, int8 weights, int32 biases, operators on quantized operands. Floor 3, after import and shape inference, before fusion.
+#ifndef OMKIT_FRONTENDS_QDQ_ABSORB_H_
+#define OMKIT_FRONTENDS_QDQ_ABSORB_H_
+
+#include "absl/status/statusor.h"
+#include "ir/graph.h"
+
+namespace omkit::frontends {
+
+// True when the graph has a QuantizeLinear or DequantizeLinear node.
+bool CarriesQuantization(const ir::Graph& graph);
+
+// Rewrites the graph with the model's own parameters and returns true; false, and nothing changed, for a graph without quantization.
+// Shapes and types must be inferred, and DequantizeLinear of constants must not be folded yet.
+// Afterwards activations are uint8 per tensor (int8 ones move by 128, which changes no result), weights int8 in [-127, 127] with zero
+// point 0 along axis 0, biases int32; what has no integer form stays in float between Quantize and Dequantize nodes. Each tensor that
+// the model quantizes keeps its name and differs from the model's own float arithmetic by at most one step per requantization.
+// Weights outside [-127, 127] around their zero point are requantized per channel with the least squared error, with a warning.
+// Errors name the node: UNIMPLEMENTED for activations that are not 8-bit per tensor and for parameters that are not constant.
+absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph);
+
+}  // namespace omkit::frontends
+
+#endif  // OMKIT_FRONTENDS_QDQ_ABSORB_H_

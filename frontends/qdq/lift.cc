@@ -1,0 +1,183 @@
+// QuantizeLinear and DequantizeLinear become Quantize and Dequantize: parameters move from inputs into tensor types. A missing zero point
+// is 0, a scale of shape [1] is per tensor. Signed activations become unsigned: q + 128 with zero point + 128 stands for the same reals.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "frontends/qdq/rewrite.h"
+#include "ir/op.h"
+
+namespace omkit::frontends::qdq {
+namespace {
+
+using ir::Graph;
+using ir::Node;
+using ir::NodeId;
+using ir::OpKind;
+using ir::ValueId;
+
+bool Is8Bit(DType dtype) { return dtype == DType::kUInt8 || dtype == DType::kInt8; }
+
+bool HasInput(const Node& node, int i) { return i < static_cast<int>(node.inputs.size()) && node.inputs[i] != ir::kNoValue; }
+
+// Scale and zero point of a linear node whose integer side has type `integer`.
+absl::StatusOr<QuantParams> ReadParams(const Graph& graph, const Node& node, DType integer) {
+  const Tensor* scale = graph.ConstantInput(node, 1);
+  const Tensor* zero = graph.ConstantInput(node, 2);
+  if (scale == nullptr || (HasInput(node, 2) && zero == nullptr)) {
+    return absl::UnimplementedError("scale and zero point must be constants; dynamic quantization is not supported: export the model with static quantization");
+  }
+  if (scale->dtype() != DType::kFloat32) {
+    return absl::UnimplementedError(absl::StrCat("the scale is ", Name(scale->dtype()), "; export the model in float32"));
+  }
+  QuantParams params;
+  for (int64_t i = 0; i < scale->elements(); ++i) {
+    params.scale.push_back(scale->data<float>()[i]);
+    params.zero_point.push_back(zero == nullptr ? 0 : static_cast<int32_t>(IntegerAt(*zero, i)));
+  }
+  if (scale->elements() != 1) {
+    OMKIT_ASSIGN_OR_RETURN(params.axis, NormalizeAxis(node.attrs.Int("axis", 1), graph.value(node.inputs[0]).type.shape.rank()));
+  }
+  OMKIT_RETURN_IF_ERROR(ValidateQuantParams(params, integer));
+  return params;
+}
+
+absl::StatusOr<QuantParams> ReadActivationParams(const Graph& graph, const Node& node, DType integer) {
+  if (!Is8Bit(integer)) {
+    return absl::UnimplementedError(absl::StrCat("activations of type ", Name(integer), " are not supported; quantize them to uint8 or int8"));
+  }
+  OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadParams(graph, node, integer));
+  if (params.per_tensor()) return params;
+  return absl::UnimplementedError(
+      absl::StrCat("an activation has ", params.scale.size(), " scales along axis ", params.axis, "; quantize activations per tensor"));
+}
+
+bool MovesIntegers(const Graph& graph, const ir::Use& use) {
+  const Node& node = graph.node(use.node);
+  if (use.input != 0 || node.op == OpKind::kConcat) return false;
+  if (node.op == OpKind::kMaxPool) return node.outputs.size() == 1;
+  return node.op == OpKind::kPad ? !HasInput(node, 2) : ir::Def(node.op).Is(ir::kMovement);
+}
+
+// Integer values that one quantizer (or one integer model input) feeds, up to the DequantizeLinear nodes that end them.
+class Region {
+ public:
+  Region(Graph& graph, QuantParams params, DType dtype) : graph_(graph), params_(std::move(params)), dtype_(dtype) {}
+
+  absl::Status Collect(ValueId root) {
+    pinned_ = graph_.IsInput(root);
+    values_.push_back(root);
+    for (size_t i = 0; i < values_.size(); ++i) {
+      pinned_ = pinned_ || graph_.IsOutput(values_[i]);
+      for (const ir::Use& use : graph_.Uses(values_[i])) OMKIT_RETURN_IF_ERROR(Visit(use));
+    }
+    return absl::OkStatus();
+  }
+
+  void Lift() {
+    if (dtype_ == DType::kInt8 && !pinned_) {
+      dtype_ = DType::kUInt8;
+      params_.zero_point[0] += 128;
+    }
+    for (ValueId v : values_) graph_.SetType(v, TensorType{dtype_, graph_.value(v).type.shape, params_, Layout::kPlain});
+    for (NodeId id : ends_) {
+      const Node end = graph_.node(id);
+      graph_.RemoveNode(id);
+      graph_.AddNodeInto(OpKind::kDequantize, end.name, {end.inputs[0]}, {end.outputs[0]});
+    }
+  }
+
+ private:
+  absl::Status Visit(const ir::Use& use) {
+    const Node& node = graph_.node(use.node);
+    if (MovesIntegers(graph_, use)) {
+      values_.insert(values_.end(), node.outputs.begin(), node.outputs.end());
+      return absl::OkStatus();
+    }
+    if (node.op != OpKind::kDequantizeLinear || use.input != 0) {
+      return absl::UnimplementedError(absl::StrCat(Describe(node), " computes on the integers of '", graph_.value(node.inputs[use.input]).name,
+                                                   "'; only DequantizeLinear and operators that move elements may read them"));
+    }
+    auto own = ReadActivationParams(graph_, node, dtype_);
+    if (!own.ok()) return Annotate(own.status(), Describe(node));
+    if (*own != params_) {
+      return absl::UnimplementedError(absl::StrCat(Describe(node), ": scale or zero point differ from those that '",
+                                                   graph_.value(values_[0]).name, "' was quantized with"));
+    }
+    ends_.push_back(node.id);
+    return absl::OkStatus();
+  }
+
+  Graph& graph_;
+  QuantParams params_;
+  DType dtype_;
+  bool pinned_ = false;  // the model's interface shows the integers: they stay as they are
+  std::vector<ValueId> values_;
+  std::vector<NodeId> ends_;
+};
+
+absl::Status LiftQuantizer(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  const DType real = graph.value(node.inputs[0]).type.dtype;
+  if (real != DType::kFloat32) return absl::UnimplementedError(absl::StrCat("quantizes ", Name(real), "; only float32 is supported"));
+  const DType integer = graph.value(node.outputs[0]).type.dtype;
+  OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadActivationParams(graph, node, integer));
+  Region region(graph, std::move(params), integer);
+  OMKIT_RETURN_IF_ERROR(region.Collect(node.outputs[0]));
+  region.Lift();
+  graph.RemoveNode(id);
+  graph.AddNodeInto(OpKind::kQuantize, node.name, {node.inputs[0]}, {node.outputs[0]});
+  return absl::OkStatus();
+}
+
+absl::Status LiftConstant(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  const Tensor constant = *graph.ConstantInput(node, 0);
+  OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadParams(graph, node, constant.dtype()));
+  TensorType type = constant.type();
+  type.quant = std::move(params);
+  const ValueId value = graph.AddConstant(graph.value(node.inputs[0]).name, constant.WithType(type));
+  graph.RemoveNode(id);
+  graph.AddNodeInto(OpKind::kDequantize, node.name, {value}, {node.outputs[0]});
+  return absl::OkStatus();
+}
+
+// A DequantizeLinear that no quantizer feeds starts at an integer model input.
+absl::Status LiftFromInput(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  ValueId root = node.inputs[0];
+  for (const Node* before = graph.Producer(root); before != nullptr; before = graph.Producer(root)) {
+    if (!MovesIntegers(graph, {before->id, 0})) {
+      return absl::UnimplementedError(absl::StrCat("dequantizes the result of ", Describe(*before), "; only results of QuantizeLinear, model inputs and "
+                                                   "constants are supported"));
+    }
+    root = before->inputs[0];
+  }
+  const DType integer = graph.value(root).type.dtype;
+  OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadActivationParams(graph, node, integer));
+  Region region(graph, std::move(params), integer);
+  OMKIT_RETURN_IF_ERROR(region.Collect(root));
+  region.Lift();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status LiftLinearNodes(Graph& graph) {
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<NodeId> order, graph.TopologicalOrder());
+  for (NodeId id : order) {
+    if (!graph.alive(id) || graph.node(id).op != OpKind::kQuantizeLinear) continue;
+    const std::string who = Describe(graph.node(id));
+    OMKIT_RETURN_IF_ERROR(Annotate(LiftQuantizer(graph, id), who));
+  }
+  for (NodeId id : order) {
+    if (!graph.alive(id) || graph.node(id).op != OpKind::kDequantizeLinear) continue;
+    const std::string who = Describe(graph.node(id));
+    const bool constant = graph.ConstantInput(graph.node(id), 0) != nullptr;
+    OMKIT_RETURN_IF_ERROR(Annotate(constant ? LiftConstant(graph, id) : LiftFromInput(graph, id), who));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace omkit::frontends::qdq
