@@ -9,6 +9,7 @@
 #include "backends/lower.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "frontends/qdq/absorb.h"
 #include "ir/op.h"
 #include "passes/fuse.h"
 #include "passes/pass.h"
@@ -21,6 +22,11 @@ namespace omkit {
 namespace {
 
 passes::PassManagerOptions PassOptions(const CompileOptions& options) { return {options.dump_dir}; }
+
+// A model with its own quantization gets its INT8 form before fusion; the second inference folds the constants that came out of it.
+passes::Pass AbsorbQdq() {
+  return {"absorb_qdq", [](ir::Graph& graph) { return frontends::AbsorbQdq(graph).status(); }};
+}
 
 // Calibrates the fused float graph with the backend's own kernels and rewrites it to INT8.
 absl::Status QuantizeGraph(const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
@@ -64,6 +70,8 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::BindShapes(options.input_shapes),
           passes::InferShapes(),
           passes::Simplify(),
+          AbsorbQdq(),
+          passes::InferShapes(),
           passes::FormDense(),
           passes::FusePad(),
           passes::FuseComposite(),
@@ -76,8 +84,13 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
 
 absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options) {
   OMKIT_ASSIGN_OR_RETURN(const runtime::SocRow soc, runtime::FindSoc(options.soc_version));
+  const bool own_quantization = frontends::CarriesQuantization(*graph);
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *graph));
-  if (options.quant_type == QuantType::kInt8) OMKIT_RETURN_IF_ERROR(QuantizeGraph(soc, options, *graph));
+  if (options.quant_type == QuantType::kInt8 && own_quantization) {
+    Log(LogLevel::kWarning, "the model carries its own quantization (QuantizeLinear, DequantizeLinear), which is kept; calibration data is not used");
+  } else if (options.quant_type == QuantType::kInt8) {
+    OMKIT_RETURN_IF_ERROR(QuantizeGraph(soc, options, *graph));
+  }
   if (options.on_final_graph) options.on_final_graph(*graph);
   ProgramBuilder builder(*graph, soc.isa);
   OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, *graph, builder), "lower"));
