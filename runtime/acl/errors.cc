@@ -8,9 +8,9 @@
 
 namespace omkit::acl {
 
-thread_local const char* current_function = "";
-
 namespace {
+
+thread_local const char* current_function = "";
 
 constexpr size_t kMessageBytes = 2048;
 
@@ -67,6 +67,9 @@ aclLogLevel LogThreshold() {
 }
 
 }  // namespace
+
+FunctionScope::FunctionScope(const char* name) : outer_(current_function) { current_function = name; }
+FunctionScope::~FunctionScope() { current_function = outer_; }
 
 const char* CodeName(aclError code) {
   const Row* row = FindRow(code);

@@ -34,13 +34,11 @@ void SetProcessMessages(bool on);
 void Log(aclLogLevel level, const char* format, ...) __attribute__((format(printf, 2, 3)));
 bool LogEnabled(aclLogLevel level);
 
-// Name of the exported function that this thread is in; Enter sets it.
-extern thread_local const char* current_function;
-
+// The exported function that this thread is in, for messages.
 class FunctionScope {
  public:
-  explicit FunctionScope(const char* name) : outer_(current_function) { current_function = name; }
-  ~FunctionScope() { current_function = outer_; }
+  explicit FunctionScope(const char* name);
+  ~FunctionScope();
   FunctionScope(const FunctionScope&) = delete;
   FunctionScope& operator=(const FunctionScope&) = delete;
 
