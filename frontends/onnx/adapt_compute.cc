@@ -97,6 +97,14 @@ absl::Status Cast(OnnxNode& node) {
   return Direct(node);
 }
 
+absl::Status CastLike(OnnxNode& node) {
+  if (node.dtype(1) == DType::kUndefined) return absl::UnimplementedError("the type of input 1 is not known; use Cast");
+  node.attrs.Set("to", static_cast<int64_t>(node.dtype(1)));
+  node.attrs.Erase("saturate");
+  node.inputs.resize(1);
+  return Direct(node);
+}
+
 absl::Status QuantizeLinear(OnnxNode& node) {
   if (node.attrs.Int("block_size", 0) != 0) return absl::UnimplementedError("blocked quantization (block_size other than 0)");
   if (node.attrs.Int("precision", 0) > 1) return absl::UnimplementedError("precision other than FLOAT");

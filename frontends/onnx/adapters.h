@@ -15,6 +15,7 @@
 //   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
 //   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
 //   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; saturate is dropped (8-bit floats only)
+//   CastLike            Cast to the type of input 1, which must be known when the node is imported
 //   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
 #ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
 #define OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
@@ -38,6 +39,7 @@ absl::Status LayerNormalization(OnnxNode& node);
 absl::Status Dropout(OnnxNode& node);
 absl::Status Variadic(OnnxNode& node);
 absl::Status Cast(OnnxNode& node);
+absl::Status CastLike(OnnxNode& node);
 absl::Status QuantizeLinear(OnnxNode& node);
 
 }  // namespace omkit::frontends::adapters

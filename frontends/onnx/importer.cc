@@ -94,8 +94,10 @@ class Importer {
 
 absl::Status Importer::CheckHeader() {
   if (!model_.has_ir_version() && !has_graph_) return absl::InvalidArgumentError("is not an ONNX model: it has no IR version and no graph");
-  if (model_.ir_version() < 3 || model_.ir_version() > 11) {
-    return absl::InvalidArgumentError(absl::StrCat("IR version ", model_.ir_version(), " is not supported; supported: 3 to 11"));
+  const int64_t ir_version = model_.ir_version();
+  if (ir_version < 1) return absl::InvalidArgumentError(absl::StrCat("IR version ", ir_version, " does not exist"));
+  if (ir_version < 3 || ir_version > 11) {
+    return absl::UnimplementedError(absl::StrCat("IR version ", ir_version, " is not supported; supported: 3 to 11"));
   }
   if (!has_graph_) return absl::InvalidArgumentError("ONNX model has no graph");
   for (const auto& import : model_.opset_import()) {
@@ -104,13 +106,15 @@ absl::Status Importer::CheckHeader() {
       return absl::InvalidArgumentError(absl::StrCat("the default domain is imported twice, as opset ", opset_, " and ", import.version()));
     }
     opset_ = import.version();
+    if (opset_ < 1) return absl::InvalidArgumentError(absl::StrCat("opset ", opset_, " does not exist"));
     if (opset_ < kMinOpset || opset_ > kMaxOpset) {
-      return absl::InvalidArgumentError(absl::StrCat("opset ", opset_, " is not supported; supported: ", kMinOpset, " to ", kMaxOpset,
+      return absl::UnimplementedError(absl::StrCat("opset ", opset_, " is not supported; supported: ", kMinOpset, " to ", kMaxOpset,
                                                      ". Export the network again with a supported opset"));
     }
   }
   if (proto_.node_size() == 0) return absl::InvalidArgumentError("the graph has no nodes");
-  if (opset_ == 0) return absl::InvalidArgumentError("the model imports no opset of the default domain");
+  const bool needs_opset = std::any_of(proto_.node().begin(), proto_.node().end(), [](const auto& node) { return IsDefaultDomain(node.domain()); });
+  if (opset_ == 0 && needs_opset) return absl::InvalidArgumentError("the model imports no opset of the default domain");
   if (proto_.output_size() == 0) return absl::InvalidArgumentError("the graph has no outputs");
   if (proto_.sparse_initializer_size() > 0) return absl::UnimplementedError("sparse initializers are not supported");
   OMKIT_RETURN_IF_ERROR(CheckName("graph", proto_.name()));

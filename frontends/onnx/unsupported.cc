@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/status.h"
 #include "frontends/onnx/op_map.h"
 #include "frontends/onnx/quoted.h"
 
@@ -15,11 +14,8 @@ constexpr size_t kMaxLines = 200;
 
 std::string Hint(const std::string& op, int64_t opset) {
   const OnnxOp* newest = FindOnnxOp(op, kMaxOpset);
-  if (newest != nullptr) return absl::StrCat("; ", op, " came with opset ", newest->first_opset, ", the model has opset ", opset);
-  std::vector<std::string> known;
-  for (const OnnxOp& row : OnnxOps()) known.push_back(row.name);
-  const std::string near = NearestName(op, known);
-  return near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?");
+  if (newest == nullptr) return "";
+  return absl::StrCat("; ", op, " came with opset ", newest->first_opset, ", the model has opset ", opset);
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ class UnsupportedNodes {
  public:
   // `reason` is empty when the operator as a whole is unknown.
   void Add(absl::string_view node, absl::string_view op, absl::string_view domain, absl::string_view reason);
-  // OK when nothing was added; else UNIMPLEMENTED: the operators with their counts first, then one line per node. Operators of the
-  // default domain that came with a later opset, or whose name is a near miss, are said to be so.
+  // OK when nothing was added; else UNIMPLEMENTED: the operators with their counts first, then one line per node. Operators that
+  // came with a later opset than the model's are said to be so.
   absl::Status ToStatus(int64_t opset) const;
 
  private:

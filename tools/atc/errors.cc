@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 namespace omkit::atc {
 namespace {
@@ -29,9 +30,9 @@ const Row& RowOf(const absl::Status& status) {
   return kRows[static_cast<int>(ErrorCode::E19999)];
 }
 
-// The catalogue text ends the sentence itself.
-std::string Reason(const absl::Status& status) {
-  std::string text(status.message());
+// The catalogue text names the file and ends the sentence itself.
+std::string Reason(const absl::Status& status, const std::string& subject) {
+  std::string text(absl::StripPrefix(status.message(), absl::StrCat(subject, ": ")));
   while (!text.empty() && text.back() == '.') text.pop_back();
   return text;
 }
@@ -76,7 +77,7 @@ absl::Status Error(ErrorCode code, const std::vector<std::string>& arguments) {
 absl::Status WithCode(const absl::Status& status, Stage stage, const std::string& subject) {
   if (status.ok() || status.GetPayload(kPayload)) return status;
   const ErrorCode code = CodeFor(stage, status.code());
-  const std::string reason = Reason(status);
+  const std::string reason = Reason(status, subject);
   switch (code) {
     case ErrorCode::E10410: return reason.find(subject) == std::string::npos ? Error(ErrorCode::E13005, {subject, reason}) : Error(code, {subject});
     case ErrorCode::E10001: return Error(code, {subject, "--calibrate_tool_path", reason});

@@ -228,9 +228,9 @@ TEST(KeptNodes, NamesAndTypes) {
 TEST(Errors, StatusesOfLowerFloorsGetCodes) {
   const absl::Status bad = absl::InvalidArgumentError("net.onnx: node 'a' (Conv): wrong.");
   EXPECT_EQ(CodeOf(WithCode(bad, Stage::kImport, "net.onnx")), "E13005");
-  EXPECT_EQ(WithCode(bad, Stage::kImport, "net.onnx").message(), "Failed to parse file net.onnx. Reason: net.onnx: node 'a' (Conv): wrong.");
+  EXPECT_EQ(WithCode(bad, Stage::kImport, "net.onnx").message(), "Failed to parse file net.onnx. Reason: node 'a' (Conv): wrong.");
   EXPECT_EQ(CodeOf(WithCode(absl::NotFoundError("cannot open net.onnx"), Stage::kImport, "net.onnx")), "E10410");
-  EXPECT_EQ(CodeOf(WithCode(absl::NotFoundError("external data"), Stage::kImport, "net.onnx")), "E13005");
+  EXPECT_EQ(CodeOf(WithCode(absl::NotFoundError("external data: cannot open 'w.bin'"), Stage::kImport, "net.onnx")), "E13005");
   EXPECT_EQ(CodeOf(WithCode(absl::UnimplementedError("GRU"), Stage::kImport, "net.onnx")), "E16002");
   EXPECT_EQ(CodeOf(WithCode(absl::UnimplementedError("x"), Stage::kCompile, "net.onnx")), "E10055");
   EXPECT_EQ(CodeOf(WithCode(absl::InternalError("x"), Stage::kCompile, "net.onnx")), "E19999");

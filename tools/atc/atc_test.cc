@@ -1,0 +1,188 @@
+#include "tools/atc/atc.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/log.h"
+#include "frontends/onnx/text_model_testing.h"
+#include "gtest/gtest.h"
+#include "runtime/om_file.h"
+
+namespace omkit::atc {
+namespace {
+
+// x[N,4] -> Gemm -> Relu -> y[N,2]; N is open unless `batch` is given.
+std::string Model(const std::string& batch) {
+  return frontends::ModelBytesFromText(absl::StrCat(
+      "ir_version: 8 opset_import { version: 13 } graph { name: 'net' "
+      "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { ", batch, " } dim { dim_value: 4 } } } } } output { name: 'y' } "
+      "initializer { name: 'w' data_type: 1 dims: 4 dims: 2 float_data: [1, -1, 2, -2, 3, -3, 4, -4] } "
+      "initializer { name: 'b' data_type: 1 dims: 2 float_data: [0.5, 0.25] } "
+      "node { name: 'fc' op_type: 'Gemm' input: 'x' input: 'w' input: 'b' output: 'h' } "
+      "node { name: 'act' op_type: 'Relu' input: 'h' output: 'y' } }"));
+}
+
+struct Result {
+  int code;
+  std::string out, err;
+};
+
+class AtcTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/atc_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    Write("fixed.onnx", Model("dim_value: 1"));
+    Write("open.onnx", Model("dim_param: 'N'"));
+    ASSERT_EQ(mkdir((folder_ + "/samples").c_str(), 0755), 0);
+    for (int i = 0; i < 4; ++i) {
+      const float values[4] = {1.0f * i, -2.0f, 0.5f * i, 3.0f};
+      Write(absl::StrCat("samples/", i, ".bin"), std::string(reinterpret_cast<const char*>(values), sizeof values));
+    }
+  }
+  void TearDown() override { SetLogLevel(LogLevel::kWarning); }
+
+  void Write(const std::string& name, const std::string& bytes) { std::ofstream(Path(name), std::ios::binary) << bytes; }
+  std::string Read(const std::string& name) {
+    std::ostringstream text;
+    text << std::ifstream(Path(name), std::ios::binary).rdbuf();
+    return text.str();
+  }
+  std::string Path(const std::string& name) { return folder_ + "/" + name; }
+  int Files() {
+    int count = 0;
+    DIR* dir = opendir(folder_.c_str());
+    while (readdir(dir) != nullptr) ++count;
+    closedir(dir);
+    return count;
+  }
+
+  Result Run(const std::vector<std::string>& arguments) {
+    std::ostringstream out, err;
+    const int code = RunAtc(arguments, out, err);
+    return {code, out.str(), err.str()};
+  }
+  Result Compile(const std::string& model, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"--framework=5", "--model=" + Path(model), "--output=" + Path("net"), "--soc_version=cpu-reference"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+  void ExpectFailure(const Result& result, const std::string& code, const std::string& message) {
+    EXPECT_NE(result.code, 0);
+    EXPECT_TRUE(absl::StartsWith(result.out, "ATC start working now, please wait for a moment.\n")) << result.out;
+    EXPECT_TRUE(absl::StrContains(result.out, absl::StrCat("...\n", kFailure, "\n[PID: "))) << result.out;
+    EXPECT_TRUE(absl::StrContains(result.out, absl::StrCat("(", code, "): "))) << result.out;
+    EXPECT_TRUE(absl::StrContains(result.out, message)) << result.out;
+    EXPECT_EQ(Read("net.om"), "") << "a failure must write nothing";
+  }
+
+  std::string folder_;
+};
+
+TEST_F(AtcTest, CompilesWithTheConsoleProtocol) {
+  const Result result = Compile("fixed.onnx");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "ATC start working now, please wait for a moment.\n...\nATC run success, welcome to the next use.\n");
+  EXPECT_EQ(result.err, "");
+  const auto om = runtime::LoadOm(Path("net.om"));
+  ASSERT_TRUE(om.ok()) << om.status();
+  EXPECT_EQ(om->program.soc_version, "cpu-reference");
+  ASSERT_EQ(om->program.inputs.size(), 1u);
+  EXPECT_EQ(om->program.inputs[0].name, "x");
+  EXPECT_EQ(om->program.inputs[0].dims, (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(om->program.outputs[0].dims, (std::vector<int64_t>{1, 2}));
+}
+
+TEST_F(AtcTest, TheSameCommandGivesTheSameBytes) {
+  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples")}).code, 0);
+  const std::string first = Read("net.om");
+  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples")}).code, 0);
+  EXPECT_EQ(first, Read("net.om"));
+}
+
+TEST_F(AtcTest, Int8WithCalibrationSamples) {
+  const Result result = Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host", "--display_model_info=1"});
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_TRUE(absl::StrContains(result.out, "quant_type[1]")) << result.out;
+  EXPECT_FALSE(absl::StrContains(result.out, "int8_steps[0]")) << result.out;
+  EXPECT_TRUE(absl::StrContains(result.out, "soc_version host stands for ")) << result.out;
+}
+
+TEST_F(AtcTest, InputShapeBindsOpenDimensions) {
+  ExpectFailure(Compile("open.onnx"), "E11005", "The shape is not defined by using --input_shape for input x.");
+  ExpectFailure(Compile("open.onnx", {"--input_shape=z:1,4"}), "E10016", "The model's inputs are: x.");
+  ExpectFailure(Compile("open.onnx", {"--input_shape=x:1,4,4"}), "E10049", "Dimension count 3");
+  ExpectFailure(Compile("open.onnx", {"--input_shape=x:3,5"}), "E10059", "x");
+  EXPECT_EQ(Compile("open.onnx", {"--input_shape=x:3,4"}).code, 0);
+  EXPECT_EQ(runtime::LoadOm(Path("net.om"))->program.inputs[0].dims, (std::vector<int64_t>{3, 4}));
+}
+
+TEST_F(AtcTest, FailuresHaveCodesAndWriteNothing) {
+  const int files = Files();
+  ExpectFailure(Compile("missing.onnx"), "E10410", "missing.onnx does not exist");
+  Write("broken.onnx", "this is no model");
+  ExpectFailure(Compile("broken.onnx"), "E13005", "is not an ONNX model");
+  Write("gru.onnx", frontends::ModelBytesFromText(
+                        "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
+                        "output { name: 'y' } node { name: 'g' op_type: 'GRU' input: 'x' output: 'y' } }"));
+  ExpectFailure(Compile("gru.onnx"), "E16002", "\n          node 'g': GRU, domain 'ai.onnx', opset 13");
+  ExpectFailure(Run({"--framework=3", "--model=m.pb", "--output=" + Path("net"), "--soc_version=host"}), "E10001", "TensorFlow");
+  ExpectFailure(Compile("fixed.onnx", {"--quant_type=1"}), "E10058", "--calibrate_tool_path");
+  ExpectFailure(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("nowhere")}), "E10001", "cannot open folder");
+  Write("samples/9.bin", "123");
+  ExpectFailure(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples")}), "E10001", "9.bin' has 3 bytes");
+  EXPECT_EQ(Files(), files + 2);  // broken.onnx, gru.onnx
+}
+
+TEST_F(AtcTest, AFailureKeepsTheOldOutput) {
+  ASSERT_EQ(Compile("fixed.onnx").code, 0);
+  const std::string before = Read("net.om");
+  EXPECT_NE(Compile("missing.onnx").code, 0);
+  EXPECT_EQ(Read("net.om"), before);
+}
+
+TEST_F(AtcTest, ABrokenCommandLineIsToldOnStderr) {
+  const Result result = Run({"--modl=x"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(result.err, "ERROR: unknown command line flag 'modl'; did you mean '--mode'?\n");
+  EXPECT_EQ(result.out, absl::StrCat("ATC start working now, please wait for a moment.\n...\n", kFailure, "\n"));
+}
+
+TEST_F(AtcTest, ShowsAnOfflineModel) {
+  ASSERT_EQ(Compile("fixed.onnx").code, 0);
+  const Result result = Run({"--mode=6", "--om=" + Path("net.om")});
+  EXPECT_EQ(result.code, 0);
+  for (const std::string line : {"============ Display Model Info start ============\n", "Original Atc command line: atc --framework=5 --model=",
+                                 "], soc_version[cpu-reference], framework_type[5].\n", "resource info: memory_size[", "om       info: modeldef_size[",
+                                 "input 0:  name[x], type[float32], shape[1,4], format[", "============ Display Model Info end   ============\n"}) {
+    EXPECT_TRUE(absl::StrContains(result.out, line)) << line << "\n" << result.out;
+  }
+  Write("bad.om", "not a model");
+  const Result bad = Run({"--mode=6", "--om=" + Path("bad.om")});
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_TRUE(absl::StrContains(bad.out, "(E10041): Failed to load the model from ")) << bad.out;
+}
+
+TEST_F(AtcTest, HelpSucceedsAndTeaches) {
+  const Result result = Run({"--help"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_TRUE(absl::StrContains(result.out, "--calibrate_tool_path=samples")) << result.out;
+}
+
+TEST_F(AtcTest, KeptNodesStayInFloat) {
+  Write("keep.txt", "OpType::Gemm\n");
+  const Result result = Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host", "--keep_dtype=" + Path("keep.txt"),
+                                               "--display_model_info=1"});
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_TRUE(absl::StrContains(result.out, "int8_steps[0]")) << result.out;
+}
+
+}  // namespace
+}  // namespace omkit::atc
