@@ -42,7 +42,11 @@ OMKIT_INLINE S32 SetInt(int32_t x) { return {_mm512_set1_epi32(x)}; }
 OMKIT_INLINE F32 Load(const float* from) { return {_mm512_loadu_ps(from)}; }
 OMKIT_INLINE void Store(float* to, F32 x) { _mm512_storeu_ps(to, x.v); }
 OMKIT_INLINE F32 LoadSome(const float* from, int count) { return {_mm512_maskz_loadu_ps(First(count), from)}; }
-OMKIT_INLINE void StoreSome(float* to, F32 x, int count) { _mm512_mask_storeu_ps(to, First(count), x.v); }
+// Masked stores are slow on some CPUs.
+OMKIT_INLINE void StoreSome(float* to, F32 x, int count) {
+  if (count == kWidth) return Store(to, x);
+  _mm512_mask_storeu_ps(to, First(count), x.v);
+}
 OMKIT_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 OMKIT_INLINE F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
 OMKIT_INLINE F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -93,9 +97,13 @@ OMKIT_INLINE void Store(float* to, F32 x) {
   _mm256_storeu_ps(to + 8, x.v[1]);
 }
 OMKIT_INLINE F32 LoadSome(const float* from, int count) {
+  if (count == kWidth) return Load(from);
   return {{_mm256_maskload_ps(from, First(count, 0)), _mm256_maskload_ps(from + 8, First(count, 1))}};
 }
+// Masked stores are slow on some CPUs.
 OMKIT_INLINE void StoreSome(float* to, F32 x, int count) {
+  if (count == kWidth) return Store(to, x);
+  if (count == kWidth / 2) return _mm256_storeu_ps(to, x.v[0]);
   _mm256_maskstore_ps(to, First(count, 0), x.v[0]);
   _mm256_maskstore_ps(to + 8, First(count, 1), x.v[1]);
 }
