@@ -42,6 +42,7 @@ absl::Status EvalThroughFloat(const OpDef& def, const EvalContext& ctx) {
   std::vector<Tensor*> outputs(ctx.outputs.begin(), ctx.outputs.end());
   for (size_t i = 0; i < ctx.outputs.size(); ++i) {
     if (ctx.outputs[i] == nullptr || !ctx.outputs[i]->type().quantized()) continue;
+    if (!ctx.outputs[i]->type().quant.per_tensor()) return absl::UnimplementedError("per-channel activations have no meaning here");
     OMKIT_ASSIGN_OR_RETURN(float_outputs[i], Tensor::Allocate(DType::kFloat32, ctx.outputs[i]->shape()));
     outputs[i] = &float_outputs[i];
   }
@@ -140,6 +141,10 @@ absl::Status InferNode(Graph& graph, NodeId id) {
     TensorType inferred = ctx.outputs()[i];
     const TensorType& known = graph.value(node.outputs[i]).type;
     if (known.quantized()) {
+      if (inferred.dtype != DType::kFloat32 && node.op != OpKind::kQuantize) {
+        return absl::InvalidArgumentError(absl::StrCat(Describe(node), ": output ", i, " ('", graph.value(node.outputs[i]).name,
+                                                       "') carries quantization parameters but its values are ", Name(inferred.dtype)));
+      }
       inferred.dtype = known.dtype;
       inferred.quant = known.quant;
     }

@@ -23,6 +23,7 @@ namespace {
 absl::Status InferArithmetic(InferContext& ctx) {
   Shape out = ctx.shape(0);
   for (int i = 0; i < ctx.num_inputs(); ++i) {
+    if (!ctx.has_input(i)) return absl::InvalidArgumentError(absl::StrCat("input ", i, " is missing"));
     OMKIT_RETURN_IF_ERROR(ExpectNumeric(ctx, i));
     OMKIT_RETURN_IF_ERROR(ExpectSameDType(ctx, 0, i));
     OMKIT_ASSIGN_OR_RETURN(out, BroadcastShapes(out, ctx.shape(i)));
