@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "backends/kernels/copy/copy.h"
@@ -34,99 +35,6 @@ int64_t PixelStride(const TensorType& type) {
 }
 
 }  // namespace
-
-Halo Union(const Halo& a, const Halo& b) {
-  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
-}
-
-bool IsDense(const View& view) {
-  int64_t step = 1;
-  for (int i = view.rank - 1; i >= 0; --i) {
-    if (view.dims[i] == 1) continue;
-    if (view.strides[i] != step) return false;
-    step *= view.dims[i];
-  }
-  return true;
-}
-
-View Nhwc(const Place& place) {
-  View nhwc = place.view;
-  constexpr int kOrder[] = {0, 2, 3, 1};
-  for (int i = 0; i < 4; ++i) {
-    nhwc.dims[i] = place.view.dims[kOrder[i]];
-    nhwc.strides[i] = place.view.strides[kOrder[i]];
-  }
-  if (nhwc.dims[3] == 1) nhwc.strides[3] = 1;
-  return nhwc;
-}
-
-bool CollapseViews(absl::Span<View* const> views) {
-  const int rank = views[0]->rank;
-  std::vector<int> order;
-  for (int i = 0; i < rank; ++i) {
-    if (views[0]->dims[i] != 1) order.push_back(i);
-  }
-  const View& key = *views[views.size() - 1];
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return std::abs(key.strides[a]) > std::abs(key.strides[b]); });
-  // groups[i]: original dims merged into collapsed dim i, outermost first.
-  std::vector<std::vector<int>> groups;
-  for (int dim : order) {
-    const bool merges = !groups.empty() && std::all_of(views.begin(), views.end(), [&](const View* v) {
-      return v->strides[groups.back().back()] == v->strides[dim] * v->dims[dim];
-    });
-    if (merges) groups.back().push_back(dim);
-    else groups.push_back({dim});
-  }
-  if (groups.size() > kernels::kMaxViewRank) return false;
-  for (View* v : views) {
-    View collapsed;
-    collapsed.element_size = v->element_size;
-    collapsed.offset = v->offset;
-    collapsed.rank = static_cast<int>(groups.size());
-    for (size_t i = 0; i < groups.size(); ++i) {
-      collapsed.dims[i] = 1;
-      for (int dim : groups[i]) collapsed.dims[i] *= v->dims[dim];
-      collapsed.strides[i] = v->strides[groups[i].back()];
-    }
-    if (collapsed.rank == 0) {
-      collapsed.rank = 1;
-      collapsed.dims[0] = 1;
-      collapsed.strides[0] = 1;
-    }
-    *v = collapsed;
-  }
-  return true;
-}
-
-View BroadcastView(const Place& place, const Shape& dims) {
-  View view;
-  view.element_size = place.view.element_size;
-  view.offset = place.view.offset;
-  view.rank = dims.rank();
-  const int shift = dims.rank() - place.view.rank;
-  for (int i = 0; i < dims.rank(); ++i) {
-    view.dims[i] = dims.dim(i);
-    const bool repeated = i < shift || place.view.dims[i - shift] == 1;
-    view.strides[i] = repeated ? 0 : place.view.strides[i - shift];
-  }
-  return view;
-}
-
-Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {
-  const auto window = ir::WindowOf(graph, conv);
-  if (!window.ok() || window->rank != 2) return {};
-  Halo halo;
-  // Rows below and to the right are needed only as far as taps reach.
-  const auto behind = [&](int d) {
-    const int64_t last = (window->out[d] - 1) * window->stride[d] + window->extent(d) - 1 - window->pad_begin[d];
-    return std::max<int64_t>(0, last - (window->in[d] - 1));
-  };
-  halo.top = window->pad_begin[1];
-  halo.left = window->pad_begin[2];
-  halo.bottom = behind(1);
-  halo.right = behind(2);
-  return halo;
-}
 
 ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Isa isa) : graph_(graph), isa_(isa) {
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
@@ -343,7 +251,40 @@ Halo ProgramBuilder::NeededHalo(ValueId v) const {
   return halo;
 }
 
+// A value that a concatenation along the channels reads is made where the concatenation's result will lie, so that nothing is copied.
+std::optional<Place> ProgramBuilder::PlaceInConcat(ValueId v) {
+  for (const ir::Use& use : graph_.Uses(v)) {
+    const ir::Node& concat = graph_.node(use.node);
+    if (concat.op != ir::OpKind::kConcat || type(v).shape.rank() != 4) continue;
+    const ValueId whole = concat.outputs[0];
+    const int64_t axis = concat.attrs.Int("axis", 0);
+    if ((axis != 1 && axis != -3) || graph_.IsOutput(whole) || type(whole).dtype != type(v).dtype || type(whole).quant != type(v).quant) continue;
+    if (std::count(concat.inputs.begin(), concat.inputs.end(), v) != 1) continue;
+    if (places_.find(whole) == places_.end()) {
+      // Concatenations of concatenations nest; a file decides how deep.
+      constexpr int kDeepest = 16;
+      if (concat_depth_ == kDeepest) continue;
+      ++concat_depth_;
+      NewImage(whole);
+      --concat_depth_;
+    }
+    Place part = places_[whole];
+    if (!part.halo.Covers(NeededHalo(v))) continue;
+    for (int i = 0; i < use.input; ++i) part.view.offset += type(concat.inputs[i]).shape.dim(1);
+    part.view.dims[1] = type(v).shape.dim(1);
+    return part;
+  }
+  return std::nullopt;
+}
+
 Place ProgramBuilder::NewImage(ValueId v) {
+  // The result of a concatenation has its place from its first operand on.
+  const auto reserved = places_.find(v);
+  if (reserved != places_.end()) return reserved->second;
+  if (const std::optional<Place> part = PlaceInConcat(v)) {
+    places_[v] = *part;
+    return *part;
+  }
   const Place place = ImagePlace(type(v), NeededHalo(v));
   FillHalo(graph_.value(v).name, type(v), place);
   places_[v] = place;
@@ -351,6 +292,7 @@ Place ProgramBuilder::NewImage(ValueId v) {
 }
 
 Place ProgramBuilder::NewLike(ValueId v, const Place& model) {
+  if (places_.find(v) != places_.end()) return places_[v];
   const bool image = model.view.rank == 4 && type(v).shape.rank() == 4 && !IsDense(model.view) && !graph_.IsOutput(v) &&
                      (model.view.strides[1] == 1 || model.view.dims[1] == 1);
   return image ? NewImage(v) : NewPlain(v);

@@ -8,34 +8,19 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "backends/kernels/view.h"
+#include "backends/place.h"
 #include "base/cpu.h"
 #include "ir/graph.h"
 #include "runtime/program.h"
 
 namespace omkit {
-
-using BlockId = int32_t;
-
-// Elements around an image that convolutions may read: filled with the zero point (0.0 for float).
-struct Halo {
-  int64_t top = 0, left = 0, bottom = 0, right = 0;
-  bool empty() const { return top == 0 && left == 0 && bottom == 0 && right == 0; }
-  bool Covers(const Halo& need) const { return top >= need.top && left >= need.left && bottom >= need.bottom && right >= need.right; }
-};
-Halo Union(const Halo& a, const Halo& b);
-
-struct Place {
-  BlockId block = -1;
-  kernels::View view;  // dims of the value, in ONNX order
-  Halo halo;           // valid only for images (NewImage)
-};
 
 class ProgramBuilder {
  public:
@@ -102,6 +87,7 @@ class ProgramBuilder {
   Place ImagePlace(const TensorType& type, const Halo& halo);
   void FillHalo(const std::string& name, const TensorType& type, const Place& place);
   Halo NeededHalo(ir::ValueId v) const;
+  std::optional<Place> PlaceInConcat(ir::ValueId v);
 
   const ir::Graph& graph_;
   Isa isa_;
@@ -109,23 +95,12 @@ class ProgramBuilder {
   std::map<ir::ValueId, Place> plain_copies_;
   std::map<ir::ValueId, Place> image_copies_;
   std::map<ir::ValueId, Place> row_copies_;
+  int concat_depth_ = 0;
   std::vector<Block> blocks_;
   std::vector<PendingStep> steps_;
   std::vector<uint8_t> weights_;
   std::unordered_multimap<size_t, BlockId> weight_blocks_;  // by hash of the content: equal constants are stored once
 };
-
-// True when the view visits its elements in dense row-major order.
-bool IsDense(const kernels::View& view);
-// An image place as the kernels want it: N, H, W, C.
-kernels::View Nhwc(const Place& place);
-// Rewrites views of equal dims alike: dimensions of size 1 go, the rest is ordered by the last view's strides, and neighbours that are
-// contiguous in every view merge. OK is false when more than kMaxViewRank dimensions remain.
-bool CollapseViews(absl::Span<kernels::View* const> views);
-// A view of `dims` with zero strides along the dimensions in which `place` is broadcast (numpy rules).
-kernels::View BroadcastView(const Place& place, const Shape& dims);
-// The halo that a Conv node reads around its input.
-Halo HaloOf(const ir::Graph& graph, const ir::Node& conv);
 
 }  // namespace omkit
 

@@ -133,7 +133,8 @@ absl::Status LowerConcat(const Node& node, ProgramBuilder& builder) {
     part.dims[axis] = length;
     if (builder.type(v).shape.elements() > 0) {
       OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(v));
-      OMKIT_RETURN_IF_ERROR(AddCopy(node, in, in.view, out, part, builder));
+      const bool made_in_place = in.block == out.block && in.view.offset == part.offset;
+      if (!made_in_place) OMKIT_RETURN_IF_ERROR(AddCopy(node, in, in.view, out, part, builder));
     }
     part.offset += length * part.strides[axis];
   }

@@ -1,0 +1,106 @@
+#include "backends/place.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "ir/ops/window.h"
+
+namespace omkit {
+
+using kernels::View;
+
+Halo Union(const Halo& a, const Halo& b) {
+  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
+}
+
+bool IsDense(const View& view) {
+  int64_t step = 1;
+  for (int i = view.rank - 1; i >= 0; --i) {
+    if (view.dims[i] == 1) continue;
+    if (view.strides[i] != step) return false;
+    step *= view.dims[i];
+  }
+  return true;
+}
+
+View Nhwc(const Place& place) {
+  View nhwc = place.view;
+  constexpr int kOrder[] = {0, 2, 3, 1};
+  for (int i = 0; i < 4; ++i) {
+    nhwc.dims[i] = place.view.dims[kOrder[i]];
+    nhwc.strides[i] = place.view.strides[kOrder[i]];
+  }
+  if (nhwc.dims[3] == 1) nhwc.strides[3] = 1;
+  return nhwc;
+}
+
+bool CollapseViews(absl::Span<View* const> views) {
+  const int rank = views[0]->rank;
+  std::vector<int> order;
+  for (int i = 0; i < rank; ++i) {
+    if (views[0]->dims[i] != 1) order.push_back(i);
+  }
+  const View& key = *views[views.size() - 1];
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return std::abs(key.strides[a]) > std::abs(key.strides[b]); });
+  // groups[i]: original dims merged into collapsed dim i, outermost first.
+  std::vector<std::vector<int>> groups;
+  for (int dim : order) {
+    const bool merges = !groups.empty() && std::all_of(views.begin(), views.end(), [&](const View* v) {
+      return v->strides[groups.back().back()] == v->strides[dim] * v->dims[dim];
+    });
+    if (merges) groups.back().push_back(dim);
+    else groups.push_back({dim});
+  }
+  if (groups.size() > kernels::kMaxViewRank) return false;
+  for (View* v : views) {
+    View collapsed;
+    collapsed.element_size = v->element_size;
+    collapsed.offset = v->offset;
+    collapsed.rank = static_cast<int>(groups.size());
+    for (size_t i = 0; i < groups.size(); ++i) {
+      collapsed.dims[i] = 1;
+      for (int dim : groups[i]) collapsed.dims[i] *= v->dims[dim];
+      collapsed.strides[i] = v->strides[groups[i].back()];
+    }
+    if (collapsed.rank == 0) {
+      collapsed.rank = 1;
+      collapsed.dims[0] = 1;
+      collapsed.strides[0] = 1;
+    }
+    *v = collapsed;
+  }
+  return true;
+}
+
+View BroadcastView(const Place& place, const Shape& dims) {
+  View view;
+  view.element_size = place.view.element_size;
+  view.offset = place.view.offset;
+  view.rank = dims.rank();
+  const int shift = dims.rank() - place.view.rank;
+  for (int i = 0; i < dims.rank(); ++i) {
+    view.dims[i] = dims.dim(i);
+    const bool repeated = i < shift || place.view.dims[i - shift] == 1;
+    view.strides[i] = repeated ? 0 : place.view.strides[i - shift];
+  }
+  return view;
+}
+
+Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {
+  const auto window = ir::WindowOf(graph, conv);
+  if (!window.ok() || window->rank != 2) return {};
+  Halo halo;
+  // Rows below and to the right are needed only as far as taps reach.
+  const auto behind = [&](int d) {
+    const int64_t last = (window->out[d] - 1) * window->stride[d] + window->extent(d) - 1 - window->pad_begin[d];
+    return std::max<int64_t>(0, last - (window->in[d] - 1));
+  };
+  halo.top = window->pad_begin[1];
+  halo.left = window->pad_begin[2];
+  halo.bottom = behind(1);
+  halo.right = behind(2);
+  return halo;
+}
+
+}  // namespace omkit

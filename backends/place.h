@@ -1,0 +1,44 @@
+// Where a value lies in memory: a block and a view of it in ONNX dimension order. Floor 4, the vocabulary of program_builder and lowering.
+#ifndef OMKIT_BACKENDS_PLACE_H_
+#define OMKIT_BACKENDS_PLACE_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "backends/kernels/view.h"
+#include "base/shape.h"
+#include "ir/graph.h"
+
+namespace omkit {
+
+using BlockId = int32_t;
+
+// Elements around an image that convolutions may read: filled with the zero point (0.0 for float).
+struct Halo {
+  int64_t top = 0, left = 0, bottom = 0, right = 0;
+  bool empty() const { return top == 0 && left == 0 && bottom == 0 && right == 0; }
+  bool Covers(const Halo& need) const { return top >= need.top && left >= need.left && bottom >= need.bottom && right >= need.right; }
+};
+Halo Union(const Halo& a, const Halo& b);
+
+struct Place {
+  BlockId block = -1;
+  kernels::View view;  // dims of the value, in ONNX order
+  Halo halo;           // valid only for images (NewImage)
+};
+
+// True when the view visits its elements in dense row-major order.
+bool IsDense(const kernels::View& view);
+// An image place as the kernels want it: N, H, W, C.
+kernels::View Nhwc(const Place& place);
+// Rewrites views of equal dims alike: dimensions of size 1 go, the rest is ordered by the last view's strides, and neighbours that are
+// contiguous in every view merge. OK is false when more than kMaxViewRank dimensions remain.
+bool CollapseViews(absl::Span<kernels::View* const> views);
+// A view of `dims` with zero strides along the dimensions in which `place` is broadcast (numpy rules).
+kernels::View BroadcastView(const Place& place, const Shape& dims);
+// The halo that a Conv node reads around its input.
+Halo HaloOf(const ir::Graph& graph, const ir::Node& conv);
+
+}  // namespace omkit
+
+#endif  // OMKIT_BACKENDS_PLACE_H_
