@@ -3,6 +3,7 @@
 
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/conv_u8/reference.h"
+#include "base/checked.h"
 #include "benchmark/benchmark.h"
 
 namespace omkit::kernels {
@@ -30,7 +31,10 @@ void Run(benchmark::State& state, Isa isa, const Layer& layer) {
   choice.height = choice.width = layer.size;
   choice.groups = choice.batch = 1;
   choice.dense = true;
-  const ConvCase c = RandomConvCase(random, choice);
+  ConvCase c = RandomConvCase(random, choice);
+  // Operands end at a page; multiples of 64 bytes therefore begin at a cache line, as in an arena.
+  c.input.resize(RoundUp(static_cast<int64_t>(c.input.size()), 64));
+  c.output.resize(RoundUp(static_cast<int64_t>(c.output.size()), 64));
   StepRunner runner(ConvU8Kernel(isa), runtime::ParamBytes(c.params));
   AddOperands(c, PackConvU8Weights(isa, c.weights.data(), layer.out_channels, layer.in_channels, layer.kernel, layer.kernel, 1), &runner);
   if (!runner.Prepare().ok()) return state.SkipWithError("refused");

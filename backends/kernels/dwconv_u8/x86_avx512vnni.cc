@@ -30,7 +30,7 @@ struct Strip {
 
 // 64 bytes: the block's channels of each joined row.
 template <int kJoined, bool kWhole>
-OMKIT_INLINE __m512i Gather(const uint8_t* const (&p)[4], int64_t offset, __mmask64 mask) {
+OMKIT_INLINE __m512i Gather(const uint8_t* const* p, int64_t offset, __mmask64 mask) {
   if constexpr (kJoined == 1) {
     return kWhole ? _mm512_loadu_si512(p[0] + offset) : _mm512_maskz_loadu_epi8(mask, p[0] + offset);
   } else if constexpr (kJoined == 2) {
@@ -55,17 +55,17 @@ OMKIT_INLINE __m512i Gather(const uint8_t* const (&p)[4], int64_t offset, __mmas
 }
 
 template <int kJoined, bool kWhole>
-OMKIT_INLINE void Scatter(const Strip& s, int64_t offset, __m512i bytes) {
+OMKIT_INLINE void Scatter(const Strip& s, uint8_t* const* out, __m512i bytes) {
   if constexpr (kJoined == 1) {
-    if constexpr (kWhole) _mm512_storeu_si512(s.out[0] + offset, bytes);
-    else _mm512_mask_storeu_epi8(s.out[0] + offset, s.mask, bytes);
+    if constexpr (kWhole) _mm512_storeu_si512(out[0], bytes);
+    else _mm512_mask_storeu_epi8(out[0], s.mask, bytes);
   } else if constexpr (kJoined == 2) {
     const __m256i row[2] = {_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1)};
-    for (int i = 0; i < s.rows; ++i) _mm256_mask_storeu_epi8(s.out[i] + offset, static_cast<__mmask32>(s.mask), row[i]);
+    for (int i = 0; i < s.rows; ++i) _mm256_mask_storeu_epi8(out[i], static_cast<__mmask32>(s.mask), row[i]);
   } else {
     const __m128i row[4] = {_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1), _mm512_extracti32x4_epi32(bytes, 2),
                             _mm512_extracti32x4_epi32(bytes, 3)};
-    for (int i = 0; i < s.rows; ++i) _mm_mask_storeu_epi8(s.out[i] + offset, static_cast<__mmask16>(s.mask), row[i]);
+    for (int i = 0; i < s.rows; ++i) _mm_mask_storeu_epi8(out[i], static_cast<__mmask16>(s.mask), row[i]);
   }
 }
 
@@ -80,14 +80,31 @@ OMKIT_INLINE Slots Interleave(__m512i a, __m512i b, __m512i c, __m512i d) {
            _mm512_unpackhi_epi16(ab_high, cd_high)}};
 }
 
+// Where a strip has arrived: the addresses of the joined rows.
+template <int kJoined>
+struct Cursor {
+  const uint8_t* in[kJoined];
+  uint8_t* out[kJoined];
+  const uint8_t* residual[kJoined];
+  explicit OMKIT_INLINE Cursor(const Strip& s) {
+    for (int i = 0; i < kJoined; ++i) in[i] = s.in[i], out[i] = s.out[i], residual[i] = s.residual[i];
+  }
+  OMKIT_INLINE void AdvanceIn(int64_t bytes) {
+    for (int i = 0; i < kJoined; ++i) in[i] += bytes;
+  }
+  OMKIT_INLINE void AdvanceOut(const Strip& s) {
+    for (int i = 0; i < kJoined; ++i) out[i] += s.out_step, residual[i] += s.residual_step;
+  }
+};
+
 // Kernel rows [4 * group, 4 * group + 4) of one input column; rows the kernel does not have are zero.
 template <int kJoined, bool kWhole>
-OMKIT_INLINE Slots LoadColumn(const Strip& s, int64_t offset, int group, int kernel_h) {
+OMKIT_INLINE Slots LoadColumn(const Strip& s, const Cursor<kJoined>& at, int64_t offset, int group, int kernel_h) {
   __m512i row[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
     const int y = group * 4 + i;
-    row[i] = y < kernel_h ? Gather<kJoined, kWhole>(s.in, offset + y * s.row_step, s.mask) : _mm512_setzero_si512();
+    row[i] = y < kernel_h ? Gather<kJoined, kWhole>(at.in, offset + y * s.row_step, s.mask) : _mm512_setzero_si512();
   }
   return Interleave(row[0], row[1], row[2], row[3]);
 }
@@ -104,7 +121,7 @@ OMKIT_INLINE void MultiplyAdd(const Slots& x, const int8_t* weights, Slots* acc)
 
 // Floats in slot order to floats in channel order, row by row.
 template <int kJoined>
-__attribute__((noinline)) void ScatterFloats(const Strip& s, int64_t offset, const __m512 (&value)[4]) {
+__attribute__((noinline)) void ScatterFloats(const Strip& s, uint8_t* const* out, const __m512 (&value)[4]) {
   float ordered[4][kDwBlock];
   float slots[kDwBlock];
   for (int v = 0; v < 4; ++v) _mm512_storeu_ps(slots + 16 * v, value[v]);
@@ -113,17 +130,17 @@ __attribute__((noinline)) void ScatterFloats(const Strip& s, int64_t offset, con
     ordered[position / (kDwBlock / kJoined)][position % (kDwBlock / kJoined)] = slots[slot];
   }
   const int count = __builtin_popcountll(s.mask);
-  for (int i = 0; i < s.rows; ++i) __builtin_memcpy(s.out[i] + offset, ordered[i], static_cast<unsigned>(count) * sizeof(float));
+  for (int i = 0; i < s.rows; ++i) __builtin_memcpy(out[i], ordered[i], static_cast<unsigned>(count) * sizeof(float));
 }
 
 template <int kJoined, Mode kMode, bool kWhole>
-OMKIT_INLINE void Finish(const Strip& s, int64_t pixel, const Slots& acc) {
+OMKIT_INLINE void Finish(const Strip& s, const Cursor<kJoined>& at, const Slots& acc) {
   __m512 value[4];
 #pragma GCC unroll 4
   for (int v = 0; v < 4; ++v) value[v] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc.v[v]), _mm512_loadu_ps(s.multiplier + 16 * v));
   if (kMode == Mode::kResidual || (kMode == Mode::kFloat && s.params->has_residual)) {
     const __m512i zero = _mm512_setzero_si512(), residual_zero = _mm512_set1_epi32(s.params->residual_zero);
-    const Slots q = Interleave(Gather<kJoined, false>(s.residual, pixel * s.residual_step, s.mask), zero, zero, zero);
+    const Slots q = Interleave(Gather<kJoined, false>(at.residual, 0, s.mask), zero, zero, zero);
     for (int v = 0; v < 4; ++v) {
       const __m512 side = _mm512_cvtepi32_ps(_mm512_sub_epi32(q.v[v], residual_zero));
       value[v] = _mm512_add_ps(value[v], _mm512_mul_ps(side, _mm512_set1_ps(s.params->residual_multiplier)));
@@ -132,33 +149,33 @@ OMKIT_INLINE void Finish(const Strip& s, int64_t pixel, const Slots& acc) {
   if constexpr (kMode == Mode::kFloat) {
     const __m512 lo = _mm512_set1_ps(s.params->act_min), hi = _mm512_set1_ps(s.params->act_max);
     for (int v = 0; v < 4; ++v) value[v] = _mm512_min_ps(hi, _mm512_max_ps(lo, value[v]));
-    ScatterFloats<kJoined>(s, pixel * s.out_step, value);
+    ScatterFloats<kJoined>(s, at.out, value);
   } else {
     const __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(value[0]), _mm512_cvtps_epi32(value[1]));
     const __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(value[2]), _mm512_cvtps_epi32(value[3]));
     const __m512i bytes = _mm512_packus_epi16(_mm512_adds_epi16(low, s.zero_point), _mm512_adds_epi16(high, s.zero_point));
-    Scatter<kJoined, kWhole>(s, pixel * s.out_step, _mm512_min_epu8(_mm512_max_epu8(bytes, s.clamp_min), s.clamp_max));
+    Scatter<kJoined, kWhole>(s, at.out, _mm512_min_epu8(_mm512_max_epu8(bytes, s.clamp_min), s.clamp_max));
   }
 }
 
-// Square kernels of a known size, dilation 1 in x. Output t takes input columns t * kStride ... t * kStride + kKernel - 1;
-// kDepth outputs are under way at once, each in its own accumulators, and step t starts output t and ends output t - kDepth + 1.
+// Square kernels of a known size, dilation 1 in x, at least kDepth pixels. Output t takes input columns t * kStride ...
+// t * kStride + kKernel - 1. kDepth outputs are under way at once, each in its own accumulators: step t starts output t in the
+// accumulators kPhase, which step t - 1 has ended, and ends output t - kDepth + 1.
 template <int kKernel, int kStride, int kJoined, bool kWhole>
 struct Fast {
   static constexpr int kGroups = (kKernel + 3) / 4;
   static constexpr int kDepth = (kKernel + kStride - 1) / kStride;
 
+  // `columns`: how many of the step's input columns exist.
   template <int kPhase>
-  static OMKIT_INLINE bool Step(const Strip& s, int64_t t, Slots (&acc)[kDepth]) {
-    if (t == s.pixels + kDepth - 1) return false;
-    const int64_t columns = (s.pixels - 1) * kStride + kKernel;
+  static OMKIT_INLINE void Step(const Strip& s, int columns, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
     Bias(s, &acc[kPhase]);
 #pragma GCC unroll 2
     for (int c = 0; c < kStride; ++c) {
-      if (t * kStride + c >= columns) break;
+      if (c >= columns) break;
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) {
-        const Slots column = LoadColumn<kJoined, kWhole>(s, (t * kStride + c) * s.column_step, g, kKernel);
+        const Slots column = LoadColumn<kJoined, kWhole>(s, *at, c * s.column_step, g, kKernel);
 #pragma GCC unroll 5
         for (int d = 0; d < kDepth; ++d) {
           const int x = d * kStride + c;
@@ -166,25 +183,46 @@ struct Fast {
         }
       }
     }
-    return true;
+    at->AdvanceIn(kStride * s.column_step);
   }
 
-  template <Mode kMode, int kPhase>
-  static OMKIT_INLINE bool Steps(const Strip& s, int64_t t, Slots (&acc)[kDepth]) {
-    if (!Step<kPhase>(s, t + kPhase, acc)) return false;
-    const int64_t done = t + kPhase - (kDepth - 1);
-    if (done >= 0) Finish<kJoined, kMode, kWhole>(s, done, acc[(kPhase + 1) % kDepth]);
-    if constexpr (kPhase + 1 < kDepth) return Steps<kMode, kPhase + 1>(s, t, acc);
-    else return true;
+  template <int kPhase>
+  static OMKIT_INLINE void Begin(const Strip& s, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
+    if constexpr (kPhase < kDepth - 1) {
+      Step<kPhase>(s, kStride, at, acc);
+      Begin<kPhase + 1>(s, at, acc);
+    }
+  }
+
+  // kDepth steps, the first with kPhase == kDepth - 1.
+  template <Mode kMode, int kDone>
+  static OMKIT_INLINE void Round(const Strip& s, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
+    if constexpr (kDone < kDepth) {
+      Step<(kDepth - 1 + kDone) % kDepth>(s, kStride, at, acc);
+      Finish<kJoined, kMode, kWhole>(s, *at, acc[kDone]);
+      at->AdvanceOut(s);
+      Round<kMode, kDone + 1>(s, at, acc);
+    }
   }
 
   template <Mode kMode>
-  static void Run(const Strip& s) {
+  static void Run(const Strip& strip) {
+    const Strip s = strip;  // a local copy cannot be changed by the stores of bytes
+    Cursor<kJoined> at(s);
     Slots acc[kDepth];
 #pragma GCC unroll 5
     for (int d = 0; d < kDepth; ++d) Bias(s, &acc[d]);
-    int64_t t = 0;
-    while (Steps<kMode, 0>(s, t, acc)) t += kDepth;
+    Begin<0>(s, &at, acc);
+    int64_t t = kDepth - 1;
+    for (; t + kDepth <= s.pixels; t += kDepth) Round<kMode, 0>(s, &at, acc);
+    for (; t < s.pixels + kDepth - 1; ++t) {
+      const int64_t left = (s.pixels - 1) * kStride + kKernel - t * kStride;
+      Step<kDepth - 1>(s, left < kStride ? static_cast<int>(left) : kStride, &at, acc);
+      Finish<kJoined, kMode, kWhole>(s, at, acc[0]);
+      at.AdvanceOut(s);
+#pragma GCC unroll 5
+      for (int d = 0; d + 1 < kDepth; ++d) acc[d] = acc[d + 1];
+    }
   }
 };
 
@@ -192,7 +230,9 @@ struct Fast {
 template <int kJoined, bool kWhole>
 struct General {
   template <Mode kMode>
-  static void Run(const Strip& s) {
+  static void Run(const Strip& strip) {
+    const Strip s = strip;
+    Cursor<kJoined> at(s);
     const int kernel_h = s.params->kernel_h, kernel_w = s.params->kernel_w;
     for (int64_t pixel = 0; pixel < s.pixels; ++pixel) {
       Slots acc;
@@ -200,10 +240,12 @@ struct General {
       const int8_t* weights = s.weights;
       for (int x = 0; x < kernel_w; ++x) {
         for (int g = 0; g * 4 < kernel_h; ++g, weights += 256) {
-          MultiplyAdd(LoadColumn<kJoined, kWhole>(s, pixel * s.in_step + x * s.column_step, g, kernel_h), weights, &acc);
+          MultiplyAdd(LoadColumn<kJoined, kWhole>(s, at, x * s.column_step, g, kernel_h), weights, &acc);
         }
       }
-      Finish<kJoined, kMode, kWhole>(s, pixel, acc);
+      Finish<kJoined, kMode, kWhole>(s, at, acc);
+      at.AdvanceIn(s.in_step);
+      at.AdvanceOut(s);
     }
   }
 };
@@ -218,7 +260,7 @@ void RunMode(const Strip& s) {
 template <int kJoined, bool kWhole>
 void RunStrip(const Strip& s) {
   const DwConvU8Params& p = *s.params;
-  const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1;
+  const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1 && s.pixels >= 5;
   if (square && p.kernel_h == 3 && p.stride_w == 1) return RunMode<Fast<3, 1, kJoined, kWhole>>(s);
   if (square && p.kernel_h == 3 && p.stride_w == 2) return RunMode<Fast<3, 2, kJoined, kWhole>>(s);
   if (square && p.kernel_h == 5 && p.stride_w == 1) return RunMode<Fast<5, 1, kJoined, kWhole>>(s);
