@@ -11,12 +11,14 @@ namespace {
 
 enum class Mode { kPlain, kResidual, kFloat };
 
-// One block of channels over `joined` output rows.
+constexpr int kStripRows = 8;
+
+// One block of channels over up to kStripRows output rows.
 struct Strip {
-  const uint8_t* in[4];
-  uint8_t* out[4];
-  const uint8_t* residual[4];
-  int rows;  // of the joined rows that exist; the others repeat the last one and are not stored
+  const uint8_t* in[kStripRows];
+  uint8_t* out[kStripRows];
+  const uint8_t* residual[kStripRows];
+  int count;  // rows; the addresses behind them repeat the last row, up to a multiple of 4
   const int8_t* weights;
   const int32_t* bias;
   const float* multiplier;
@@ -61,11 +63,13 @@ OMKIT_INLINE void Scatter(const Strip& s, uint8_t* const* out, __m512i bytes) {
     else _mm512_mask_storeu_epi8(out[0], s.mask, bytes);
   } else if constexpr (kJoined == 2) {
     const __m256i row[2] = {_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1)};
-    for (int i = 0; i < s.rows; ++i) _mm256_mask_storeu_epi8(out[i], static_cast<__mmask32>(s.mask), row[i]);
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) _mm256_mask_storeu_epi8(out[i], static_cast<__mmask32>(s.mask), row[i]);
   } else {
     const __m128i row[4] = {_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1), _mm512_extracti32x4_epi32(bytes, 2),
                             _mm512_extracti32x4_epi32(bytes, 3)};
-    for (int i = 0; i < s.rows; ++i) _mm_mask_storeu_epi8(out[i], static_cast<__mmask16>(s.mask), row[i]);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) _mm_mask_storeu_epi8(out[i], static_cast<__mmask16>(s.mask), row[i]);
   }
 }
 
@@ -86,8 +90,8 @@ struct Cursor {
   const uint8_t* in[kJoined];
   uint8_t* out[kJoined];
   const uint8_t* residual[kJoined];
-  explicit OMKIT_INLINE Cursor(const Strip& s) {
-    for (int i = 0; i < kJoined; ++i) in[i] = s.in[i], out[i] = s.out[i], residual[i] = s.residual[i];
+  OMKIT_INLINE Cursor(const Strip& s, int row) {
+    for (int i = 0; i < kJoined; ++i) in[i] = s.in[row + i], out[i] = s.out[row + i], residual[i] = s.residual[row + i];
   }
   OMKIT_INLINE void AdvanceIn(int64_t bytes) {
     for (int i = 0; i < kJoined; ++i) in[i] += bytes;
@@ -130,7 +134,7 @@ __attribute__((noinline)) void ScatterFloats(const Strip& s, uint8_t* const* out
     ordered[position / (kDwBlock / kJoined)][position % (kDwBlock / kJoined)] = slots[slot];
   }
   const int count = __builtin_popcountll(s.mask);
-  for (int i = 0; i < s.rows; ++i) __builtin_memcpy(out[i], ordered[i], static_cast<unsigned>(count) * sizeof(float));
+  for (int i = 0; i < kJoined; ++i) __builtin_memcpy(out[i], ordered[i], static_cast<unsigned>(count) * sizeof(float));
 }
 
 template <int kJoined, Mode kMode, bool kWhole>
@@ -208,7 +212,11 @@ struct Fast {
   template <Mode kMode>
   static void Run(const Strip& strip) {
     const Strip s = strip;  // a local copy cannot be changed by the stores of bytes
-    Cursor<kJoined> at(s);
+    for (int row = 0; row < strip.count; row += kJoined) RunRow<kMode>(s, Cursor<kJoined>(strip, row));
+  }
+
+  template <Mode kMode>
+  static OMKIT_INLINE void RunRow(const Strip& s, Cursor<kJoined> at) {
     Slots acc[kDepth];
 #pragma GCC unroll 5
     for (int d = 0; d < kDepth; ++d) Bias(s, &acc[d]);
@@ -232,7 +240,11 @@ struct General {
   template <Mode kMode>
   static void Run(const Strip& strip) {
     const Strip s = strip;
-    Cursor<kJoined> at(s);
+    for (int row = 0; row < strip.count; row += kJoined) RunRow<kMode>(s, Cursor<kJoined>(strip, row));
+  }
+
+  template <Mode kMode>
+  static OMKIT_INLINE void RunRow(const Strip& s, Cursor<kJoined> at) {
     const int kernel_h = s.params->kernel_h, kernel_w = s.params->kernel_w;
     for (int64_t pixel = 0; pixel < s.pixels; ++pixel) {
       Slots acc;
@@ -268,7 +280,7 @@ void RunStrip(const Strip& s) {
   RunMode<General<kJoined, kWhole>>(s);
 }
 
-// Rows [begin, end) of the grid, one block of channels.
+// At most kStripRows rows of the grid, one block of channels.
 void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid, const GridRow& origin, int64_t block, const Part& rows) {
   const DwBlockConstants& constants = *static_cast<const DwBlockConstants*>(args.state);
   const int out_bytes = p.float_output ? 4 : 1;
@@ -292,18 +304,16 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
   s.clamp_max = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
   s.params = &p;
   const bool whole = left >= width;
-  for (int64_t first = rows.begin; first < rows.end; first += joined) {
-    s.rows = static_cast<int>(rows.end - first < joined ? rows.end - first : joined);
-    for (int i = 0; i < joined; ++i) {
-      const GridRow row = RowOf(grid, first + (i < s.rows ? i : s.rows - 1), out_bytes, origin);
-      s.in[i] = row.in + channel;
-      s.out[i] = row.out + channel * out_bytes;
-      s.residual[i] = row.residual + channel;
-    }
-    if (joined == 1) whole ? RunStrip<1, true>(s) : RunStrip<1, false>(s);
-    else if (joined == 2) whole ? RunStrip<2, true>(s) : RunStrip<2, false>(s);
-    else whole ? RunStrip<4, true>(s) : RunStrip<4, false>(s);
+  s.count = static_cast<int>(rows.end - rows.begin);
+  for (int i = 0; i < kStripRows; ++i) {
+    const GridRow row = RowOf(grid, rows.begin + (i < s.count ? i : s.count - 1), out_bytes, origin);
+    s.in[i] = row.in + channel;
+    s.out[i] = row.out + channel * out_bytes;
+    s.residual[i] = row.residual + channel;
   }
+  if (joined == 1) whole ? RunStrip<1, true>(s) : RunStrip<1, false>(s);
+  else if (joined == 2) whole ? RunStrip<2, true>(s) : RunStrip<2, false>(s);
+  else whole ? RunStrip<4, true>(s) : RunStrip<4, false>(s);
 }
 
 }  // namespace
@@ -320,10 +330,10 @@ void DwConvU8(const KernelArgs& args) {
   const bool by_row = grid.rows() >= args.threads;
   const Part rows = by_row ? SplitWork(grid.rows(), 1, args.thread, args.threads) : Part{0, grid.rows()};
   const Part part = by_row ? Part{0, blocks} : SplitWork(blocks, 1, args.thread, args.threads);
-  // Four rows of all blocks before the next four, so that input rows are still cached.
-  for (int64_t first = rows.begin; first < rows.end; first += 4) {
-    const Part four = {first, first + 4 < rows.end ? first + 4 : rows.end};
-    for (int64_t block = part.begin; block < part.end; ++block) RunBlock(p, args, grid, origin, block, four);
+  // A few rows of all blocks before the next few, so that input rows are still cached.
+  for (int64_t first = rows.begin; first < rows.end; first += kStripRows) {
+    const Part few = {first, first + kStripRows < rows.end ? first + kStripRows : rows.end};
+    for (int64_t block = part.begin; block < part.end; ++block) RunBlock(p, args, grid, origin, block, few);
   }
 }
 
