@@ -26,6 +26,7 @@ struct Block {
   int64_t runs, inner_runs;          // contiguous runs of input bytes: [runs][inner_runs]
   int64_t run_step, inner_run_step;  // bytes between them
   int64_t run_bytes;                 // multiple of 4
+  int64_t steps;                     // runs * inner_runs * run_bytes / 4
   int64_t in_offset, oc;             // first input channel of the group, first output channel of the block
   uint32_t mask;                     // output channels that exist
   // Epilogue.
@@ -37,59 +38,86 @@ struct Block {
 
 enum class Mode { kPlain, kResidual, kFloat };
 
+// Accumulators are reached by constant indices only, never by a loop variable: a loop would make GCC 12 keep them in memory until
+// after unrolling and then copy every one twice per step.
+template <int kPixel, int kPixels, int kHalves>
+OMKIT_INLINE void AccumulatePixels(const uint8_t* const (&p)[kPixels], int64_t k, const __m512i (&weight)[2], __m512i (&acc)[kPixels][kHalves]) {
+  const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[kPixel] + k));
+  acc[kPixel][0] = _mm512_dpbusd_epi32(acc[kPixel][0], x, weight[0]);
+  if constexpr (kHalves == 2) acc[kPixel][1] = _mm512_dpbusd_epi32(acc[kPixel][1], x, weight[1]);
+  if constexpr (kPixel + 1 < kPixels) AccumulatePixels<kPixel + 1>(p, k, weight, acc);
+}
+
+// Four input channels.
+template <int kPixels, int kHalves>
+OMKIT_INLINE void AccumulateStep(const uint8_t* const (&p)[kPixels], int64_t k, const int8_t* w, __m512i (&acc)[kPixels][kHalves]) {
+  __m512i weight[2];
+  weight[0] = _mm512_loadu_si512(w);
+  if constexpr (kHalves == 2) weight[1] = _mm512_loadu_si512(w + 64);
+  AccumulatePixels<0>(p, k, weight, acc);
+}
+
+template <int kPixel, int kPixels, int kHalves>
+OMKIT_INLINE void SetPixels(__m512i low, __m512i high, __m512i (&acc)[kPixels][kHalves]) {
+  acc[kPixel][0] = low;
+  if constexpr (kHalves == 2) acc[kPixel][1] = high;
+  if constexpr (kPixel + 1 < kPixels) SetPixels<kPixel + 1>(low, high, acc);
+}
+
+template <int kPixel, int kPixels>
+OMKIT_INLINE void SetAddresses(const uint8_t* const* in, int64_t offset, const uint8_t* (&p)[kPixels]) {
+  p[kPixel] = in[kPixel] + offset;
+  if constexpr (kPixel + 1 < kPixels) SetAddresses<kPixel + 1>(in, offset, p);
+}
+
 template <int kPixels, int kHalves>
 OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (&acc)[kPixels][kHalves]) {
   const uint8_t* p[kPixels];
-#pragma GCC unroll 8
-  for (int r = 0; r < kPixels; ++r) p[r] = in[r] + b.in_offset;
-  // Few pixels leave the multiplier waiting for its own result: odd steps go to accumulators of their own.
-  constexpr bool kTwoChains = kPixels * kHalves <= 4;
-  __m512i odd[kPixels][kHalves];
-#pragma GCC unroll 2
-  for (int h = 0; h < kHalves; ++h) {
-#pragma GCC unroll 8
-    for (int r = 0; r < kPixels; ++r) {
-      acc[r][h] = _mm512_loadu_si512(b.bias + 16 * h);
-      odd[r][h] = _mm512_setzero_si512();
-    }
-  }
+  SetAddresses<0>(in, b.in_offset, p);
+  SetPixels<0>(_mm512_loadu_si512(b.bias), kHalves == 2 ? _mm512_loadu_si512(b.bias + 16) : _mm512_setzero_si512(), acc);
   const int8_t* w = b.weights;
-  for (int64_t i = 0; i < b.runs; ++i) {
-    for (int64_t j = 0; j < b.inner_runs; ++j) {
-      int64_t k = i * b.run_step + j * b.inner_run_step;
-      const int64_t end = k + b.run_bytes;
-      if constexpr (kTwoChains) {
+  if constexpr (kPixels * kHalves <= 4) {
+    // Few pixels leave the multiplier waiting for its own result: odd steps go to accumulators of their own.
+    __m512i odd[kPixels][kHalves];
+    SetPixels<0>(_mm512_setzero_si512(), _mm512_setzero_si512(), odd);
+    for (int64_t i = 0; i < b.runs; ++i) {
+      for (int64_t j = 0; j < b.inner_runs; ++j) {
+        int64_t k = i * b.run_step + j * b.inner_run_step;
+        const int64_t end = k + b.run_bytes;
         for (; k + 8 <= end; k += 8, w += 128 * kHalves) {
-#pragma GCC unroll 4
-          for (int r = 0; r < kPixels; ++r) {
-            const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k));
-            const __m512i y = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k + 4));
-#pragma GCC unroll 2
-            for (int h = 0; h < kHalves; ++h) {
-              acc[r][h] = _mm512_dpbusd_epi32(acc[r][h], x, _mm512_loadu_si512(w + 64 * h));
-              odd[r][h] = _mm512_dpbusd_epi32(odd[r][h], y, _mm512_loadu_si512(w + 64 * (kHalves + h)));
-            }
-          }
+          AccumulateStep<kPixels, kHalves>(p, k, w, acc);
+          AccumulateStep<kPixels, kHalves>(p, k + 4, w + 64 * kHalves, odd);
         }
-      }
-      for (; k < end; k += 4, w += 64 * kHalves) {
-        __m512i weight[kHalves];
-#pragma GCC unroll 2
-        for (int h = 0; h < kHalves; ++h) weight[h] = _mm512_loadu_si512(w + 64 * h);
-#pragma GCC unroll 8
-        for (int r = 0; r < kPixels; ++r) {
-          const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k));
-#pragma GCC unroll 2
-          for (int h = 0; h < kHalves; ++h) acc[r][h] = _mm512_dpbusd_epi32(acc[r][h], x, weight[h]);
+        if (k < end) {
+          AccumulateStep<kPixels, kHalves>(p, k, w, acc);
+          w += 64 * kHalves;
         }
       }
     }
-  }
-  if constexpr (kTwoChains) {
     for (int r = 0; r < kPixels; ++r) {
       for (int h = 0; h < kHalves; ++h) acc[r][h] = _mm512_add_epi32(acc[r][h], odd[r][h]);
     }
+    return;
   }
+  // One loop over all steps: nested loops make the compiler copy every accumulator at each turn.
+  int64_t k = 0, start = 0, row = 0, end = b.run_bytes, column = b.inner_runs;
+  int64_t left = b.steps;
+  do {
+    AccumulateStep<kPixels, kHalves>(p, k, w, acc);
+    w += 64 * kHalves;
+    k += 4;
+    if (__builtin_expect(k == end, 0)) {
+      if (--column == 0) {
+        column = b.inner_runs;
+        row += b.run_step;
+        start = row;
+      } else {
+        start += b.inner_run_step;
+      }
+      k = start;
+      end = start + b.run_bytes;
+    }
+  } while (--left != 0);
 }
 
 // The residual of one pixel in slot order.
@@ -113,13 +141,13 @@ OMKIT_INLINE void LoadResidual(const Block& b, const uint8_t* residual, __m512 (
 template <Mode kMode, int kHalves>
 OMKIT_INLINE void Scale(const Block& b, const __m512i (&acc)[kHalves], const __m512 (&multiplier)[kHalves], const uint8_t* residual,
                         __m512 (&v)[kHalves]) {
-#pragma GCC unroll 2
-  for (int h = 0; h < kHalves; ++h) v[h] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[h]), multiplier[h]);
-  if constexpr (kMode == Mode::kResidual) {
+  v[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[0]), multiplier[0]);
+  if constexpr (kHalves == 2) v[1] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[1]), multiplier[1]);
+  if (kMode == Mode::kResidual || (kMode == Mode::kFloat && b.has_residual)) {
     __m512 side[kHalves];
     LoadResidual<kHalves>(b, residual, side);
-#pragma GCC unroll 2
-    for (int h = 0; h < kHalves; ++h) v[h] = _mm512_add_ps(v[h], side[h]);
+    v[0] = _mm512_add_ps(v[0], side[0]);
+    if constexpr (kHalves == 2) v[1] = _mm512_add_ps(v[1], side[1]);
   }
 }
 
@@ -140,45 +168,60 @@ OMKIT_INLINE void StoreFloats(const Block& b, __m512 (&v)[kHalves], uint8_t* out
   }
 }
 
-OMKIT_INLINE __m512i Clamped(const Block& b, __m512i bytes) { return _mm512_min_epu8(_mm512_max_epu8(bytes, b.clamp_min), b.clamp_max); }
 
 // Saturating packs do the clamp of RoundToQuantized to [0, 255]; the narrower clamp follows on bytes.
 template <int kPixels, bool kWhole>
 OMKIT_INLINE void StoreWide(const Block& b, const __m512i (&words)[kPixels], uint8_t* const* out) {
+  const __m512i lo = b.clamp_min, hi = b.clamp_max;
+  const int64_t oc = b.oc;
   const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
 #pragma GCC unroll 4
   for (int r = 0; r < kPixels; r += 2) {
-    const __m512i bytes = Clamped(b, _mm512_packus_epi16(words[r], words[r + 1 < kPixels ? r + 1 : r]));
+    const __m512i bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(words[r], words[r + 1 < kPixels ? r + 1 : r]), lo), hi);
     const __m512i pair = _mm512_permutexvar_epi64(order, bytes);
     const __m256i first = _mm512_castsi512_si256(pair), second = _mm512_extracti64x4_epi64(pair, 1);
     if constexpr (kWhole) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r] + b.oc), first);
-      if (r + 1 < kPixels) _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r + 1] + b.oc), second);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r] + oc), first);
+      if (r + 1 < kPixels) _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r + 1] + oc), second);
     } else {
-      _mm256_mask_storeu_epi8(out[r] + b.oc, b.mask, first);
-      if (r + 1 < kPixels) _mm256_mask_storeu_epi8(out[r + 1] + b.oc, b.mask, second);
+      _mm256_mask_storeu_epi8(out[r] + oc, b.mask, first);
+      if (r + 1 < kPixels) _mm256_mask_storeu_epi8(out[r + 1] + oc, b.mask, second);
     }
   }
 }
 
 template <int kPixels, bool kWhole>
 OMKIT_INLINE void StoreHalf(const Block& b, const __m512i (&q)[kPixels], uint8_t* const* out) {
+  const __m512i lo = b.clamp_min, hi = b.clamp_max, zero_point = b.zero_point;
+  const int64_t oc = b.oc;
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
 #pragma GCC unroll 2
   for (int r = 0; r < kPixels; r += 4) {
     const auto at = [&](int i) { return q[r + i < kPixels ? r + i : r]; };
-    const __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(at(0), at(1)), b.zero_point);
-    const __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(at(2), at(3)), b.zero_point);
-    const __m512i four = _mm512_permutexvar_epi32(order, Clamped(b, _mm512_packus_epi16(first, second)));
+    const __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(at(0), at(1)), zero_point);
+    const __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(at(2), at(3)), zero_point);
+    const __m512i four = _mm512_permutexvar_epi32(order, _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(first, second), lo), hi));
     const __m128i each[4] = {_mm512_castsi512_si128(four), _mm512_extracti32x4_epi32(four, 1), _mm512_extracti32x4_epi32(four, 2),
                              _mm512_extracti32x4_epi32(four, 3)};
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       if (r + i >= kPixels) break;
-      if constexpr (kWhole) _mm_storeu_si128(reinterpret_cast<__m128i*>(out[r + i] + b.oc), each[i]);
-      else _mm_mask_storeu_epi8(out[r + i] + b.oc, static_cast<__mmask16>(b.mask), each[i]);
+      if constexpr (kWhole) _mm_storeu_si128(reinterpret_cast<__m128i*>(out[r + i] + oc), each[i]);
+      else _mm_mask_storeu_epi8(out[r + i] + oc, static_cast<__mmask16>(b.mask), each[i]);
     }
   }
+}
+
+// Scales pixel kPixel and those behind it; u8 outputs are left in `packed` for StoreWide or StoreHalf.
+template <int kPixel, Mode kMode, int kPixels, int kHalves>
+OMKIT_INLINE void FinishPixels(const Block& b, const __m512i (&acc)[kPixels][kHalves], const __m512 (&multiplier)[kHalves],
+                               uint8_t* const* out, const uint8_t* const* residual, __m512i (&packed)[kPixels]) {
+  __m512 v[kHalves];
+  Scale<kMode, kHalves>(b, acc[kPixel], multiplier, residual[kPixel], v);
+  if constexpr (kMode == Mode::kFloat) StoreFloats<kHalves>(b, v, out[kPixel]);
+  else if constexpr (kHalves == 1) packed[kPixel] = _mm512_cvtps_epi32(v[0]);
+  else packed[kPixel] = _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1])), b.zero_point);
+  if constexpr (kPixel + 1 < kPixels) FinishPixels<kPixel + 1, kMode>(b, acc, multiplier, out, residual, packed);
 }
 
 template <int kPixels, int kHalves, Mode kMode, bool kWhole>
@@ -186,30 +229,13 @@ __attribute__((noinline)) void Tile(const Block& b, const uint8_t* const* in, ui
   __m512i acc[kPixels][kHalves];
   Accumulate<kPixels, kHalves>(b, in, acc);
   __m512 multiplier[kHalves];
-#pragma GCC unroll 2
-  for (int h = 0; h < kHalves; ++h) multiplier[h] = _mm512_loadu_ps(b.multiplier + 16 * h);
+  multiplier[0] = _mm512_loadu_ps(b.multiplier);
+  if constexpr (kHalves == 2) multiplier[1] = _mm512_loadu_ps(b.multiplier + 16);
   __m512i packed[kPixels];
-#pragma GCC unroll 8
-  for (int r = 0; r < kPixels; ++r) {
-    __m512 v[kHalves];
-    Scale<kMode, kHalves>(b, acc[r], multiplier, residual[r], v);
-    if constexpr (kMode == Mode::kFloat) {
-      if (b.has_residual) {
-        __m512 side[kHalves];
-        LoadResidual<kHalves>(b, residual[r], side);
-        for (int h = 0; h < kHalves; ++h) v[h] = _mm512_add_ps(v[h], side[h]);
-      }
-      StoreFloats<kHalves>(b, v, out[r]);
-    } else if constexpr (kHalves == 2) {
-      packed[r] = _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1])), b.zero_point);
-    } else {
-      packed[r] = _mm512_cvtps_epi32(v[0]);
-    }
-  }
-  if constexpr (kMode != Mode::kFloat) {
-    if constexpr (kHalves == 2) StoreWide<kPixels, kWhole>(b, packed, out);
-    else StoreHalf<kPixels, kWhole>(b, packed, out);
-  }
+  FinishPixels<0, kMode>(b, acc, multiplier, out, residual, packed);
+  if constexpr (kMode == Mode::kFloat) return;
+  if constexpr (kHalves == 2) StoreWide<kPixels, kWhole>(b, packed, out);
+  else StoreHalf<kPixels, kWhole>(b, packed, out);
 }
 
 typedef void (*TileFunction)(const Block&, const uint8_t* const*, uint8_t* const*, const uint8_t* const*);
@@ -310,6 +336,7 @@ void Run(const ConvU8Params& p, const KernelArgs& args) {
       b.run_step = row_step;
       b.inner_run_step = tap_step;
       b.run_bytes = steps * 4 * (joined ? p.kernel_w : 1);
+      b.steps = taps * steps;
       b.in_offset = group * in_channels;
       b.oc = group * out_channels + block * 32;
       b.mask = left >= 32 ? 0xffffffffu : (1u << left) - 1;
