@@ -1,8 +1,11 @@
-// How the AVX512-VNNI tier cuts output channels into blocks: as many blocks of 32 as needed, the last one of 16 where 16 suffice.
-// Floor 4; plain arithmetic shared by the packer and the kernel. Internal linkage only.
+// How the x86 tiers cut output channels into blocks and order their slots. Floor 4; plain arithmetic shared by the packer and the
+// kernels. Internal linkage only.
 //
-// Packed weights: int8 [group][block][tap][step of 4 input channels][slot][4]. Slots of a 32-block are ordered so that packing two
-// accumulators of 16 slots to bytes restores channel order inside each 8-byte piece; slots of a 16-block are in channel order.
+// Packed weights: [group][block][tap][step of 4 input channels][slot], the slot's 4 weights being
+//   avx512vnni, avxvnni: int8 w0 w1 w2 w3;
+//   avx2: the same as int16 in two parts, (w0, w2) of all slots and then (w1, w3) of all slots.
+// Slots are ordered so that packing two accumulators (the first and the second half of the slots) to bytes restores channel order
+// inside each 8-byte piece.
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_BLOCKS_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_BLOCKS_H_
 
@@ -11,23 +14,27 @@
 namespace omkit::kernels {
 namespace {
 
+// Slots of a block: two 512-bit or two 256-bit accumulators.
+constexpr int kZmmSlots = 32, kYmmSlots = 16;
+
 struct Blocks {
-  int64_t count;     // blocks of one group
-  bool last_is_half; // the last block has 16 slots
-  int64_t slots() const { return count * 32 - (last_is_half ? 16 : 0); }
-  int width(int64_t block) const { return last_is_half && block == count - 1 ? 16 : 32; }
+  int64_t count;      // blocks of one group
+  int slots_each;     // kZmmSlots or kYmmSlots
+  bool last_is_half;  // the last block has half as many slots, in channel order
+  int64_t slots() const { return count * slots_each - (last_is_half ? slots_each / 2 : 0); }
+  int width(int64_t block) const { return last_is_half && block == count - 1 ? slots_each / 2 : slots_each; }
+  // Output channel, from the block's first, of one of its slots.
+  int ChannelOf(int64_t block, int slot) const {
+    if (width(block) != slots_each) return slot;
+    const int half = slots_each / 2;
+    return slot % half / 4 * 8 + slot / half * 4 + slot % 4;
+  }
 };
 
-[[maybe_unused]] inline Blocks BlocksOf(int64_t channels) {
-  const int64_t rest = channels % 32;
-  return {(channels + 31) / 32, rest != 0 && rest <= 16};
-}
-
-// Output channel of slot `slot` of a block of `width` slots.
-[[maybe_unused]] inline int ChannelOfSlot(int width, int slot) {
-  if (width == 16) return slot;
-  const int half = slot / 16, lane = slot % 16 / 4;
-  return 8 * lane + 4 * half + slot % 4;
+// `slots_each` is kZmmSlots or kYmmSlots; only the wide blocks have a half form.
+[[maybe_unused]] inline Blocks BlocksOf(int64_t channels, int slots_each) {
+  const int64_t rest = channels % slots_each;
+  return {(channels + slots_each - 1) / slots_each, slots_each, slots_each == kZmmSlots && rest != 0 && rest <= slots_each / 2};
 }
 
 // Groups whose input channels are no multiple of 4 cannot be read in dwords without touching the next group.

@@ -45,18 +45,18 @@ struct OwnedConstants {
 
 template <Isa kIsa>
 absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, void* const* operands) {
-  if (kIsa != Isa::kAvx512Vnni) return std::shared_ptr<const void>();
+  if (kIsa != Isa::kAvx512Vnni && kIsa != Isa::kAvxVnni && kIsa != Isa::kAvx2) return std::shared_ptr<const void>();
   const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
   const int64_t per_group = p.out.dims[3] / p.groups;
-  const Blocks blocks = BlocksOf(per_group);
+  const Blocks blocks = BlocksOf(per_group, kIsa == Isa::kAvx512Vnni ? kZmmSlots : kYmmSlots);
   const uint8_t* bias = static_cast<const uint8_t*>(operands[2]);
   const uint8_t* multiplier = static_cast<const uint8_t*>(operands[3]);
   auto owned = std::make_shared<OwnedConstants>();
   owned->bias.assign(p.groups * blocks.slots(), 0);
   owned->multiplier.assign(p.groups * blocks.slots(), 0.0f);
   for (int64_t i = 0; i < p.groups * blocks.slots(); ++i) {
-    const int64_t group = i / blocks.slots(), slot = i % blocks.slots(), block = slot / 32;
-    const int64_t channel = block * 32 + ChannelOfSlot(blocks.width(block), static_cast<int>(slot % 32));
+    const int64_t group = i / blocks.slots(), slot = i % blocks.slots(), block = slot / blocks.slots_each;
+    const int64_t channel = block * blocks.slots_each + blocks.ChannelOf(block, static_cast<int>(slot % blocks.slots_each));
     if (channel >= per_group) continue;
     std::memcpy(&owned->bias[i], bias + (group * per_group + channel) * 4, 4);
     std::memcpy(&owned->multiplier[i], multiplier + (group * per_group + channel) * 4, 4);

@@ -10,57 +10,88 @@ namespace {
 
 // How a tier orders the weights of one group: [block of output channels][tap][step of input channels][slot][input channel].
 enum class Order {
-  kLanes,   // blocks of 16, steps of 1: generic.h
-  kBlocks,  // blocks.h
+  kLanes,  // blocks of 16, steps of 1: generic.h
+  kZmm,    // blocks.h, blocks of 32
+  kYmm,    // blocks.h, blocks of 16
+  kPairs,  // blocks.h, blocks of 16, int16
 };
 
 Order OrderOf(Isa isa, int64_t ic_per_group, int64_t groups) {
-  return isa == Isa::kAvx512Vnni && UsesBlocks(ic_per_group, groups) ? Order::kBlocks : Order::kLanes;
+  if (!UsesBlocks(ic_per_group, groups)) return Order::kLanes;
+  switch (isa) {
+    case Isa::kAvx512Vnni: return Order::kZmm;
+    case Isa::kAvxVnni: return Order::kYmm;
+    case Isa::kAvx2: return Order::kPairs;
+    default: return Order::kLanes;
+  }
 }
 
-// Output channels of one group with padding, and input channels per step.
-struct Padding {
-  int64_t slots;
-  int64_t step;
+CheckedSize SizeOf(Order order, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups) {
+  const int64_t per_group = oc / groups;
+  const int64_t slots = order == Order::kLanes ? RoundUp(per_group, 16) : BlocksOf(per_group, order == Order::kZmm ? kZmmSlots : kYmmSlots).slots();
+  const int64_t channels = order == Order::kLanes ? ic_per_group : RoundUp(ic_per_group, 4);
+  return CheckedSize(groups) * slots * kernel_h * kernel_w * channels * (order == Order::kPairs ? 2 : 1);
+}
+
+// The weights of one group by index.
+struct Group {
+  const int8_t* w;
+  int64_t oc, ic, taps;
+  int8_t at(int64_t o, int64_t c, int64_t t) const { return o < oc && c < ic ? w[(o * ic + c) * taps + t] : 0; }
 };
-Padding PaddingOf(Order order, int64_t oc_per_group) {
-  if (order == Order::kLanes) return {RoundUp(oc_per_group, 16), 1};
-  return {BlocksOf(oc_per_group).slots(), 4};
+
+uint8_t* PackLanes(const Group& g, uint8_t* to) {
+  for (int64_t first = 0; first < g.oc; first += 16) {
+    for (int64_t t = 0; t < g.taps; ++t) {
+      for (int64_t c = 0; c < g.ic; ++c) {
+        for (int64_t o = first; o < first + 16; ++o) *to++ = static_cast<uint8_t>(g.at(o, c, t));
+      }
+    }
+  }
+  return to;
 }
 
-int WidthAt(Order order, int64_t oc_per_group, int64_t first) {
-  return order == Order::kLanes ? 16 : BlocksOf(oc_per_group).width(first / 32);
+// One step of one block: 4 input channels of every slot.
+uint8_t* PackStep(const Group& g, const Blocks& blocks, int64_t block, int64_t t, int64_t c, bool pairs, uint8_t* to) {
+  const int width = blocks.width(block);
+  for (int part = 0; part < (pairs ? 2 : 1); ++part) {
+    for (int slot = 0; slot < width; ++slot) {
+      const int64_t o = block * blocks.slots_each + blocks.ChannelOf(block, slot);
+      for (int i = 0; i < (pairs ? 2 : 4); ++i) {
+        const int8_t value = g.at(o, c + (pairs ? part + 2 * i : i), t);
+        *to++ = static_cast<uint8_t>(value);
+        if (pairs) *to++ = value < 0 ? 0xff : 0;
+      }
+    }
+  }
+  return to;
+}
+
+uint8_t* PackBlocks(const Group& g, const Blocks& blocks, bool pairs, uint8_t* to) {
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    for (int64_t t = 0; t < g.taps; ++t) {
+      for (int64_t c = 0; c < g.ic; c += 4) to = PackStep(g, blocks, block, t, c, pairs, to);
+    }
+  }
+  return to;
 }
 
 }  // namespace
 
 CheckedSize PackedConvU8Size(Isa isa, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups) {
-  const Padding padding = PaddingOf(OrderOf(isa, ic_per_group, groups), oc / groups);
-  return CheckedSize(groups) * padding.slots * kernel_h * kernel_w * RoundUp(ic_per_group, padding.step);
+  return SizeOf(OrderOf(isa, ic_per_group, groups), oc, ic_per_group, kernel_h, kernel_w, groups);
 }
 
 std::vector<uint8_t> PackConvU8Weights(Isa isa, const int8_t* w, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w,
                                        int64_t groups) {
   const Order order = OrderOf(isa, ic_per_group, groups);
   const int64_t taps = kernel_h * kernel_w, oc_per_group = oc / groups;
-  const Padding padding = PaddingOf(order, oc_per_group);
-  std::vector<uint8_t> packed(PackedConvU8Size(isa, oc, ic_per_group, kernel_h, kernel_w, groups).value());
+  std::vector<uint8_t> packed(SizeOf(order, oc, ic_per_group, kernel_h, kernel_w, groups).value());
+  const Blocks blocks = BlocksOf(oc_per_group, order == Order::kZmm ? kZmmSlots : kYmmSlots);
   uint8_t* to = packed.data();
-  for (int64_t g = 0; g < groups; ++g) {
-    for (int64_t first = 0; first < padding.slots;) {
-      const int width = WidthAt(order, oc_per_group, first);
-      for (int64_t t = 0; t < taps; ++t) {
-        for (int64_t c0 = 0; c0 < ic_per_group; c0 += padding.step) {
-          for (int slot = 0; slot < width; ++slot) {
-            const int64_t o = first + ChannelOfSlot(width, slot);
-            for (int64_t c = c0; c < c0 + padding.step; ++c, ++to) {
-              if (o < oc_per_group && c < ic_per_group) *to = static_cast<uint8_t>(w[((g * oc_per_group + o) * ic_per_group + c) * taps + t]);
-            }
-          }
-        }
-      }
-      first += width;
-    }
+  for (int64_t i = 0; i < groups; ++i) {
+    const Group group = {w + i * oc_per_group * ic_per_group * taps, oc_per_group, ic_per_group, taps};
+    to = order == Order::kLanes ? PackLanes(group, to) : PackBlocks(group, blocks, order == Order::kPairs, to);
   }
   return packed;
 }

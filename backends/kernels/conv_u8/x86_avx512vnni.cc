@@ -1,8 +1,7 @@
 // Convolution with VPDPBUSD on 512-bit registers: up to 7 pixels by 32 output channels (8 by 16 in a narrow last block) accumulate
 // over all taps in registers. Tiles take their pixels from a list of addresses, so no row has a remainder of its own.
-#include "backends/kernels/conv_u8/blocks.h"
 #include "backends/kernels/conv_u8/generic.h"
-#include "backends/kernels/conv_u8/grid.h"
+#include "backends/kernels/conv_u8/tiles.h"
 #include "backends/kernels/tier.h"
 #include "backends/kernels/x86.h"
 
@@ -10,31 +9,16 @@ namespace omkit::kernels {
 namespace {
 
 constexpr int kTile = 7, kHalfTile = 8;
-constexpr int kChunk = 448;  // pixels whose addresses are listed at once
 
-struct Pixels {
-  const uint8_t* in[kChunk];
-  uint8_t* out[kChunk];
-  const uint8_t* residual[kChunk];
-};
-
-// Everything about a block that does not depend on the pixel.
-struct Block {
-  const int8_t* weights;
-  const int32_t* bias;
-  const float* multiplier;
-  int64_t runs, inner_runs;          // contiguous runs of input bytes: [runs][inner_runs]
-  int64_t run_step, inner_run_step;  // bytes between them
-  int64_t run_bytes;                 // multiple of 4
-  int64_t steps;                     // runs * inner_runs * run_bytes / 4
-  int64_t in_offset, oc;             // first input channel of the group, first output channel of the block
-  uint32_t mask;                     // output channels that exist
-  // Epilogue.
+// Constants of the epilogue.
+struct Finish {
   __m512i zero_point, clamp_min, clamp_max;
   int32_t residual_zero;
   bool has_residual;
   float residual_multiplier, act_min, act_max;
 };
+
+OMKIT_INLINE uint32_t MaskOf(const Block& b) { return b.count >= 32 ? 0xffffffffu : (1u << b.count) - 1; }
 
 enum class Mode { kPlain, kResidual, kFloat };
 
@@ -122,14 +106,14 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
 
 // The residual of one pixel in slot order.
 template <int kHalves>
-OMKIT_INLINE void LoadResidual(const Block& b, const uint8_t* residual, __m512 (&side)[kHalves]) {
-  const __m512i zero = _mm512_set1_epi32(b.residual_zero);
-  const __m512 multiplier = _mm512_set1_ps(b.residual_multiplier);
+OMKIT_INLINE void LoadResidual(const Block& b, const Finish& f, const uint8_t* residual, __m512 (&side)[kHalves]) {
+  const __m512i zero = _mm512_set1_epi32(f.residual_zero);
+  const __m512 multiplier = _mm512_set1_ps(f.residual_multiplier);
   __m512i q[kHalves];
   if constexpr (kHalves == 1) {
-    q[0] = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>(b.mask), residual + b.oc));
+    q[0] = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>(MaskOf(b)), residual + b.oc));
   } else {
-    const __m512i bytes = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(b.mask, residual + b.oc));
+    const __m512i bytes = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(MaskOf(b), residual + b.oc));
     const __m512i spread = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3), bytes);
     const __m512i words = _mm512_unpacklo_epi8(spread, _mm512_setzero_si512());
     q[0] = _mm512_unpacklo_epi16(words, _mm512_setzero_si512());
@@ -139,13 +123,13 @@ OMKIT_INLINE void LoadResidual(const Block& b, const uint8_t* residual, __m512 (
 }
 
 template <Mode kMode, int kHalves>
-OMKIT_INLINE void Scale(const Block& b, const __m512i (&acc)[kHalves], const __m512 (&multiplier)[kHalves], const uint8_t* residual,
+OMKIT_INLINE void Scale(const Block& b, const Finish& f, const __m512i (&acc)[kHalves], const __m512 (&multiplier)[kHalves], const uint8_t* residual,
                         __m512 (&v)[kHalves]) {
   v[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[0]), multiplier[0]);
   if constexpr (kHalves == 2) v[1] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[1]), multiplier[1]);
-  if (kMode == Mode::kResidual || (kMode == Mode::kFloat && b.has_residual)) {
+  if (kMode == Mode::kResidual || (kMode == Mode::kFloat && f.has_residual)) {
     __m512 side[kHalves];
-    LoadResidual<kHalves>(b, residual, side);
+    LoadResidual<kHalves>(b, f, residual, side);
     v[0] = _mm512_add_ps(v[0], side[0]);
     if constexpr (kHalves == 2) v[1] = _mm512_add_ps(v[1], side[1]);
   }
@@ -153,26 +137,26 @@ OMKIT_INLINE void Scale(const Block& b, const __m512i (&acc)[kHalves], const __m
 
 // One pixel of float outputs.
 template <int kHalves>
-OMKIT_INLINE void StoreFloats(const Block& b, __m512 (&v)[kHalves], uint8_t* out) {
-  const __m512 lo = _mm512_set1_ps(b.act_min), hi = _mm512_set1_ps(b.act_max);
+OMKIT_INLINE void StoreFloats(const Block& b, const Finish& f, __m512 (&v)[kHalves], uint8_t* out) {
+  const __m512 lo = _mm512_set1_ps(f.act_min), hi = _mm512_set1_ps(f.act_max);
   // Operand order makes a NaN pass as the comparisons of the contract do.
   for (int h = 0; h < kHalves; ++h) v[h] = _mm512_min_ps(hi, _mm512_max_ps(lo, v[h]));
   float* to = reinterpret_cast<float*>(out) + b.oc;
   if constexpr (kHalves == 1) {
-    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(b.mask), v[0]);
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(MaskOf(b)), v[0]);
   } else {
     const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
     const __m512i high = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(b.mask), _mm512_permutex2var_ps(v[0], low, v[1]));
-    _mm512_mask_storeu_ps(to + 16, static_cast<__mmask16>(b.mask >> 16), _mm512_permutex2var_ps(v[0], high, v[1]));
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(MaskOf(b)), _mm512_permutex2var_ps(v[0], low, v[1]));
+    _mm512_mask_storeu_ps(to + 16, static_cast<__mmask16>(MaskOf(b) >> 16), _mm512_permutex2var_ps(v[0], high, v[1]));
   }
 }
 
 
 // Saturating packs do the clamp of RoundToQuantized to [0, 255]; the narrower clamp follows on bytes.
 template <int kPixels, bool kWhole>
-OMKIT_INLINE void StoreWide(const Block& b, const __m512i (&words)[kPixels], uint8_t* const* out) {
-  const __m512i lo = b.clamp_min, hi = b.clamp_max;
+OMKIT_INLINE void StoreWide(const Block& b, const Finish& f, const __m512i (&words)[kPixels], uint8_t* const* out) {
+  const __m512i lo = f.clamp_min, hi = f.clamp_max;
   const int64_t oc = b.oc;
   const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
 #pragma GCC unroll 4
@@ -184,15 +168,15 @@ OMKIT_INLINE void StoreWide(const Block& b, const __m512i (&words)[kPixels], uin
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r] + oc), first);
       if (r + 1 < kPixels) _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[r + 1] + oc), second);
     } else {
-      _mm256_mask_storeu_epi8(out[r] + oc, b.mask, first);
-      if (r + 1 < kPixels) _mm256_mask_storeu_epi8(out[r + 1] + oc, b.mask, second);
+      _mm256_mask_storeu_epi8(out[r] + oc, MaskOf(b), first);
+      if (r + 1 < kPixels) _mm256_mask_storeu_epi8(out[r + 1] + oc, MaskOf(b), second);
     }
   }
 }
 
 template <int kPixels, bool kWhole>
-OMKIT_INLINE void StoreHalf(const Block& b, const __m512i (&q)[kPixels], uint8_t* const* out) {
-  const __m512i lo = b.clamp_min, hi = b.clamp_max, zero_point = b.zero_point;
+OMKIT_INLINE void StoreHalf(const Block& b, const Finish& f, const __m512i (&q)[kPixels], uint8_t* const* out) {
+  const __m512i lo = f.clamp_min, hi = f.clamp_max, zero_point = f.zero_point;
   const int64_t oc = b.oc;
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
 #pragma GCC unroll 2
@@ -207,38 +191,38 @@ OMKIT_INLINE void StoreHalf(const Block& b, const __m512i (&q)[kPixels], uint8_t
     for (int i = 0; i < 4; ++i) {
       if (r + i >= kPixels) break;
       if constexpr (kWhole) _mm_storeu_si128(reinterpret_cast<__m128i*>(out[r + i] + oc), each[i]);
-      else _mm_mask_storeu_epi8(out[r + i] + oc, static_cast<__mmask16>(b.mask), each[i]);
+      else _mm_mask_storeu_epi8(out[r + i] + oc, static_cast<__mmask16>(MaskOf(b)), each[i]);
     }
   }
 }
 
 // Scales pixel kPixel and those behind it; u8 outputs are left in `packed` for StoreWide or StoreHalf.
 template <int kPixel, Mode kMode, int kPixels, int kHalves>
-OMKIT_INLINE void FinishPixels(const Block& b, const __m512i (&acc)[kPixels][kHalves], const __m512 (&multiplier)[kHalves],
+OMKIT_INLINE void FinishPixels(const Block& b, const Finish& f, const __m512i (&acc)[kPixels][kHalves], const __m512 (&multiplier)[kHalves],
                                uint8_t* const* out, const uint8_t* const* residual, __m512i (&packed)[kPixels]) {
   __m512 v[kHalves];
-  Scale<kMode, kHalves>(b, acc[kPixel], multiplier, residual[kPixel], v);
-  if constexpr (kMode == Mode::kFloat) StoreFloats<kHalves>(b, v, out[kPixel]);
+  Scale<kMode, kHalves>(b, f, acc[kPixel], multiplier, residual[kPixel], v);
+  if constexpr (kMode == Mode::kFloat) StoreFloats<kHalves>(b, f, v, out[kPixel]);
   else if constexpr (kHalves == 1) packed[kPixel] = _mm512_cvtps_epi32(v[0]);
-  else packed[kPixel] = _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1])), b.zero_point);
-  if constexpr (kPixel + 1 < kPixels) FinishPixels<kPixel + 1, kMode>(b, acc, multiplier, out, residual, packed);
+  else packed[kPixel] = _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1])), f.zero_point);
+  if constexpr (kPixel + 1 < kPixels) FinishPixels<kPixel + 1, kMode>(b, f, acc, multiplier, out, residual, packed);
 }
 
 template <int kPixels, int kHalves, Mode kMode, bool kWhole>
-__attribute__((noinline)) void Tile(const Block& b, const uint8_t* const* in, uint8_t* const* out, const uint8_t* const* residual) {
+__attribute__((noinline)) void Tile(const Block& b, const Finish& f, const uint8_t* const* in, uint8_t* const* out, const uint8_t* const* residual) {
   __m512i acc[kPixels][kHalves];
   Accumulate<kPixels, kHalves>(b, in, acc);
   __m512 multiplier[kHalves];
   multiplier[0] = _mm512_loadu_ps(b.multiplier);
   if constexpr (kHalves == 2) multiplier[1] = _mm512_loadu_ps(b.multiplier + 16);
   __m512i packed[kPixels];
-  FinishPixels<0, kMode>(b, acc, multiplier, out, residual, packed);
+  FinishPixels<0, kMode>(b, f, acc, multiplier, out, residual, packed);
   if constexpr (kMode == Mode::kFloat) return;
-  if constexpr (kHalves == 2) StoreWide<kPixels, kWhole>(b, packed, out);
-  else StoreHalf<kPixels, kWhole>(b, packed, out);
+  if constexpr (kHalves == 2) StoreWide<kPixels, kWhole>(b, f, packed, out);
+  else StoreHalf<kPixels, kWhole>(b, f, packed, out);
 }
 
-typedef void (*TileFunction)(const Block&, const uint8_t* const*, uint8_t* const*, const uint8_t* const*);
+typedef void (*TileFunction)(const Block&, const Finish&, const uint8_t* const*, uint8_t* const*, const uint8_t* const*);
 
 template <int kHalves, Mode kMode, bool kWhole>
 TileFunction PickTile(int pixels) {
@@ -257,100 +241,21 @@ TileFunction PickTile(Mode mode, int pixels, bool whole) {
   return mode == Mode::kResidual ? PickTile<kHalves, Mode::kResidual>(pixels, whole) : PickTile<kHalves, Mode::kPlain>(pixels, whole);
 }
 
-void RunBlock(const Block& b, int width, Mode mode, const Pixels& pixels, int count) {
-  const int tile = width == 16 ? kHalfTile : kTile;
-  const bool whole = b.mask == (width == 16 ? 0xffffu : 0xffffffffu);
-  const auto pick = [&](int n) { return width == 16 ? PickTile<1>(mode, n, whole) : PickTile<2>(mode, n, whole); };
+void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, int count) {
+  const bool half = b.width == kZmmSlots / 2, whole = b.count == b.width;
+  const int tile = half ? kHalfTile : kTile;
+  const auto pick = [&](int n) { return half ? PickTile<1>(mode, n, whole) : PickTile<2>(mode, n, whole); };
   const TileFunction full = pick(tile);
   int i = 0;
-  for (; i + tile <= count; i += tile) full(b, pixels.in + i, pixels.out + i, pixels.residual + i);
-  if (i < count) pick(count - i)(b, pixels.in + i, pixels.out + i, pixels.residual + i);
-}
-
-// Fills the list with pixels [begin, end) of the grid.
-void ListPixels(const Grid& g, const GridRow& origin, int out_bytes, int64_t begin, int64_t end, Pixels* pixels) {
-  int64_t row = begin / g.dims[2], x = begin % g.dims[2];
-  GridRow at = RowOf(g, row, out_bytes, origin);
-  for (int64_t i = 0; i < end - begin; ++i) {
-    pixels->in[i] = at.in + x * g.in_step[2];
-    pixels->out[i] = at.out + x * g.out_step[2] * out_bytes;
-    pixels->residual[i] = at.residual + x * g.residual_step[2];
-    if (++x == g.dims[2]) {
-      x = 0;
-      at = RowOf(g, ++row, out_bytes, origin);
-    }
-  }
-}
-
-struct Split {
-  Part pixels;
-  Part blocks;
-};
-// By pixels or by blocks, whichever leaves the busiest thread less to do.
-Split SplitTiles(int64_t pixels, int64_t blocks, int thread, int threads) {
-  const int64_t tiles = (pixels + kTile - 1) / kTile;
-  const int64_t by_pixel = (tiles + threads - 1) / threads * blocks, by_block = (blocks + threads - 1) / threads * tiles;
-  if (by_pixel <= by_block) return {SplitWork(pixels, kTile, thread, threads), {0, blocks}};
-  return {{0, pixels}, SplitWork(blocks, 1, thread, threads)};
-}
-
-// Pixels per chunk: input and output of a chunk stay in the second-level cache while all blocks pass over it.
-int64_t ChunkPixels(const ConvU8Params& p) {
-  const int64_t in_bytes = p.in.dims[3] * p.stride_h * p.stride_w, out_bytes = p.out.dims[3] * (p.float_output ? 4 : 1);
-  const int64_t by_in = 98304 / in_bytes, by_out = 65536 / out_bytes;
-  const int64_t pixels = (by_in < by_out ? by_in : by_out) / 56 * 56;
-  return pixels < 56 ? 56 : pixels > kChunk ? kChunk : pixels;
+  for (; i + tile <= count; i += tile) full(b, f, pixels.in + i, pixels.out + i, pixels.residual + i);
+  if (i < count) pick(count - i)(b, f, pixels.in + i, pixels.out + i, pixels.residual + i);
 }
 
 void Run(const ConvU8Params& p, const KernelArgs& args) {
-  const Grid grid = MakeGrid(p);
-  const GridRow origin = OriginOf(p, args);
-  const int out_bytes = p.float_output ? 4 : 1;
-  const int64_t in_channels = p.in.dims[3] / p.groups, out_channels = p.out.dims[3] / p.groups;
-  const Blocks blocks = BlocksOf(out_channels);
-  const int64_t steps = (in_channels + 3) / 4, taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w;
-  const int64_t slot_bytes = taps * steps * 4;
-  const BlockConstants& constants = *static_cast<const BlockConstants*>(args.state);
+  const Finish f = {_mm512_set1_epi16(static_cast<int16_t>(p.out_zero)), _mm512_set1_epi8(static_cast<char>(p.clamp_min)),
+                    _mm512_set1_epi8(static_cast<char>(p.clamp_max)), p.residual_zero, p.has_residual != 0, p.residual_multiplier, p.act_min, p.act_max};
   const Mode mode = p.float_output ? Mode::kFloat : p.has_residual ? Mode::kResidual : Mode::kPlain;
-  const int64_t row_step = p.in.strides[1] * p.dilation_h, tap_step = p.in.strides[2] * p.dilation_w;
-  const bool joined = tap_step == steps * 4;  // taps of one row are one contiguous run
-
-  const int64_t pixels = grid.rows() * grid.dims[2];
-  const Split split = SplitTiles(pixels, p.groups * blocks.count, args.thread, args.threads);
-  const int64_t chunk = ChunkPixels(p);
-  Pixels list;
-  for (int64_t first = split.pixels.begin; first < split.pixels.end; first += chunk) {
-    const int64_t last = first + chunk < split.pixels.end ? first + chunk : split.pixels.end;
-    ListPixels(grid, origin, out_bytes, first, last, &list);
-    for (int64_t i = split.blocks.begin; i < split.blocks.end; ++i) {
-      const int64_t group = i / blocks.count, block = i % blocks.count;
-      const int64_t slot = group * blocks.slots() + block * 32;
-      const int width = blocks.width(block);
-      const int64_t left = out_channels - block * 32;
-      Block b;
-      b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * slot_bytes;
-      b.bias = constants.bias + slot;
-      b.multiplier = constants.multiplier + slot;
-      b.runs = p.kernel_h;
-      b.inner_runs = joined ? 1 : p.kernel_w;
-      b.run_step = row_step;
-      b.inner_run_step = tap_step;
-      b.run_bytes = steps * 4 * (joined ? p.kernel_w : 1);
-      b.steps = taps * steps;
-      b.in_offset = group * in_channels;
-      b.oc = group * out_channels + block * 32;
-      b.mask = left >= 32 ? 0xffffffffu : (1u << left) - 1;
-      b.zero_point = _mm512_set1_epi16(static_cast<int16_t>(p.out_zero));
-      b.clamp_min = _mm512_set1_epi8(static_cast<char>(p.clamp_min));
-      b.clamp_max = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
-      b.residual_zero = p.residual_zero;
-      b.has_residual = p.has_residual;
-      b.residual_multiplier = p.residual_multiplier;
-      b.act_min = p.act_min;
-      b.act_max = p.act_max;
-      RunBlock(b, width, mode, list, static_cast<int>(last - first));
-    }
-  }
+  ForBlocks(p, args, kZmmSlots, 4, kTile, [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); });
 }
 
 }  // namespace

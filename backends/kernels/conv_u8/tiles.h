@@ -1,0 +1,115 @@
+// The walk of the x86 convolution kernels: output pixels are listed by address, chunk by chunk, and every block of output channels
+// passes over the chunk in tiles of a few pixels. Floor 4. Internal linkage only.
+#ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_TILES_H_
+#define OMKIT_BACKENDS_KERNELS_CONV_U8_TILES_H_
+
+#include "backends/kernels/conv_u8/blocks.h"
+#include "backends/kernels/conv_u8/grid.h"
+#include "backends/kernels/tier.h"
+
+namespace omkit::kernels {
+namespace {
+
+constexpr int kChunk = 448;
+
+// Addresses of up to kChunk pixels: first tap, output, residual.
+struct Pixels {
+  const uint8_t* in[kChunk];
+  uint8_t* out[kChunk];
+  const uint8_t* residual[kChunk];
+};
+
+// Everything about a block of output channels that does not depend on the pixel.
+struct Block {
+  const int8_t* weights;
+  const int32_t* bias;
+  const float* multiplier;
+  int64_t runs, inner_runs;          // contiguous runs of input bytes: [runs][inner_runs]
+  int64_t run_step, inner_run_step;  // bytes between them
+  int64_t run_bytes;                 // multiple of 4
+  int64_t steps;                     // runs * inner_runs * run_bytes / 4
+  int64_t in_offset;                 // first input channel of the group
+  int64_t oc;                        // first output channel of the block
+  int count;                         // output channels that exist
+  int width;                         // slots
+};
+
+// Fills the list with pixels [begin, end) of the grid.
+[[maybe_unused]] static void ListPixels(const Grid& g, const GridRow& origin, int out_bytes, int64_t begin, int64_t end, Pixels* pixels) {
+  int64_t row = begin / g.dims[2], x = begin % g.dims[2];
+  GridRow at = RowOf(g, row, out_bytes, origin);
+  for (int64_t i = 0; i < end - begin; ++i) {
+    pixels->in[i] = at.in + x * g.in_step[2];
+    pixels->out[i] = at.out + x * g.out_step[2] * out_bytes;
+    pixels->residual[i] = at.residual + x * g.residual_step[2];
+    if (++x == g.dims[2] && i + 1 < end - begin) {
+      x = 0;
+      at = RowOf(g, ++row, out_bytes, origin);
+    }
+  }
+}
+
+struct Split {
+  Part pixels;
+  Part blocks;
+};
+// By pixels or by blocks, whichever leaves the busiest thread less to do.
+[[maybe_unused]] static Split SplitTiles(int64_t pixels, int64_t blocks, int tile, int thread, int threads) {
+  const int64_t tiles = (pixels + tile - 1) / tile;
+  const int64_t by_pixel = (tiles + threads - 1) / threads * blocks, by_block = (blocks + threads - 1) / threads * tiles;
+  if (by_pixel <= by_block) return {SplitWork(pixels, tile, thread, threads), {0, blocks}};
+  return {{0, pixels}, SplitWork(blocks, 1, thread, threads)};
+}
+
+// Pixels per chunk, a multiple of every tile: input and output of a chunk stay in the second-level cache while all blocks pass over it.
+[[maybe_unused]] static int64_t ChunkPixels(const ConvU8Params& p) {
+  const int64_t in_bytes = p.in.dims[3] * p.stride_h * p.stride_w, out_bytes = p.out.dims[3] * (p.float_output ? 4 : 1);
+  const int64_t by_in = 98304 / in_bytes, by_out = 65536 / out_bytes;
+  const int64_t pixels = (by_in < by_out ? by_in : by_out) / 56 * 56;
+  return pixels < 56 ? 56 : pixels > kChunk ? kChunk : pixels;
+}
+
+// Calls run(block, pixels, count) for this thread's part of the convolution. `step_bytes`: packed bytes per slot and step.
+template <typename RunBlock>
+static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, int slots_each, int step_bytes, int tile, const RunBlock& run) {
+  const Grid grid = MakeGrid(p);
+  const GridRow origin = OriginOf(p, args);
+  const int out_bytes = p.float_output ? 4 : 1;
+  const int64_t in_channels = p.in.dims[3] / p.groups, out_channels = p.out.dims[3] / p.groups;
+  const Blocks blocks = BlocksOf(out_channels, slots_each);
+  const int64_t steps = (in_channels + 3) / 4, taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w;
+  const BlockConstants& constants = *static_cast<const BlockConstants*>(args.state);
+  const int64_t tap_step = p.in.strides[2] * p.dilation_w;
+  const bool joined = tap_step == steps * 4;  // the taps of one kernel row are one contiguous run
+  const Split split = SplitTiles(grid.rows() * grid.dims[2], p.groups * blocks.count, tile, args.thread, args.threads);
+  const int64_t chunk = ChunkPixels(p);
+  Pixels list;
+  for (int64_t first = split.pixels.begin; first < split.pixels.end; first += chunk) {
+    const int64_t last = first + chunk < split.pixels.end ? first + chunk : split.pixels.end;
+    ListPixels(grid, origin, out_bytes, first, last, &list);
+    for (int64_t i = split.blocks.begin; i < split.blocks.end; ++i) {
+      const int64_t group = i / blocks.count, block = i % blocks.count;
+      const int64_t slot = group * blocks.slots() + block * slots_each, left = out_channels - block * slots_each;
+      Block b;
+      b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * taps * steps * step_bytes;
+      b.bias = constants.bias + slot;
+      b.multiplier = constants.multiplier + slot;
+      b.runs = p.kernel_h;
+      b.inner_runs = joined ? 1 : p.kernel_w;
+      b.run_step = p.in.strides[1] * p.dilation_h;
+      b.inner_run_step = tap_step;
+      b.run_bytes = steps * 4 * (joined ? p.kernel_w : 1);
+      b.steps = taps * steps;
+      b.in_offset = group * in_channels;
+      b.oc = group * out_channels + block * slots_each;
+      b.width = blocks.width(block);
+      b.count = static_cast<int>(left < b.width ? left : b.width);
+      run(b, list, static_cast<int>(last - first));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace omkit::kernels
+
+#endif  // OMKIT_BACKENDS_KERNELS_CONV_U8_TILES_H_
