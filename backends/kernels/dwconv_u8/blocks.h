@@ -1,10 +1,10 @@
-// How the AVX512-VNNI tier lays out depthwise channels. Floor 4; plain arithmetic shared by the packer and the kernel. Internal
-// linkage only.
+// How the x86 tiers lay out depthwise channels. Floor 4; plain arithmetic shared by the packer and the kernels. Internal linkage only.
 //
-// Channels are cut into blocks of 64. Four vertical taps of one channel form one 4-byte slot of VPDPBUSD:
-// packed weights are int8 [block][kernel column][group of 4 kernel rows][slot][4]. Slots follow the order in which interleaving four
-// rows of 64 bytes with 128-bit unpacks leaves the channels. A last block of at most 32 (16) channels repeats them two (four) times
-// and works on as many output rows at once.
+// avx512vnni: channels are cut into blocks of 64. Four vertical taps of one channel form one 4-byte slot of VPDPBUSD: packed weights are
+// int8 [block][kernel column][group of 4 kernel rows][slot][4]. Slots follow the order in which interleaving four rows of 64 bytes
+// with 128-bit unpacks leaves the channels. A last block of at most 32 (16) channels repeats them two (four) times and works on as
+// many output rows at once.
+// avx2, avxvnni: blocks of 16, two vertical taps per slot: int16 [block][kernel column][pair of kernel rows][slot][2].
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
 
@@ -13,7 +13,7 @@
 namespace omkit::kernels {
 namespace {
 
-constexpr int kDwBlock = 64;
+constexpr int kDwBlock = 64, kDwPairBlock = 16;
 
 // Output rows that the block starting at `channel` works on at once.
 [[maybe_unused]] inline int JoinedRows(int64_t channels, int64_t channel) {
@@ -26,6 +26,9 @@ constexpr int kDwBlock = 64;
   const int vector = slot / 16, lane = slot % 16 / 4;
   return (lane * 16 + vector * 4 + slot % 4) % (kDwBlock / joined);
 }
+
+// Channel inside a block of slot `slot` (0 to 15) of the pair order.
+[[maybe_unused]] inline int DwChannelOfPairSlot(int slot) { return slot % 8 / 4 * 8 + slot / 8 * 4 + slot % 4; }
 
 // Per-slot constants that prepare lays out for run: [block][slot].
 struct DwBlockConstants {

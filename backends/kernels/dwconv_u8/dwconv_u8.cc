@@ -44,15 +44,17 @@ struct OwnedConstants {
 
 template <Isa kIsa>
 absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, void* const* operands) {
-  if (kIsa != Isa::kAvx512Vnni) return std::shared_ptr<const void>();
+  constexpr bool kPairs = kIsa == Isa::kAvx2 || kIsa == Isa::kAvxVnni;
+  if (kIsa != Isa::kAvx512Vnni && !kPairs) return std::shared_ptr<const void>();
   const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
   const int64_t slots = RoundUp(p.groups, kDwBlock);
   auto owned = std::make_shared<OwnedConstants>();
   owned->bias.assign(slots, 0);
   owned->multiplier.assign(slots, 0.0f);
   for (int64_t i = 0; i < slots; ++i) {
-    const int64_t first = i / kDwBlock * kDwBlock;
-    const int64_t channel = first + DwChannelOfSlot(static_cast<int>(i - first), JoinedRows(p.groups, first));
+    const int64_t block = kPairs ? kDwPairBlock : kDwBlock, first = i / block * block;
+    const int slot = static_cast<int>(i - first);
+    const int64_t channel = first + (kPairs ? DwChannelOfPairSlot(slot) : DwChannelOfSlot(slot, JoinedRows(p.groups, first)));
     if (channel >= p.groups) continue;
     std::memcpy(&owned->bias[i], static_cast<const uint8_t*>(operands[2]) + channel * 4, 4);
     std::memcpy(&owned->multiplier[i], static_cast<const uint8_t*>(operands[3]) + channel * 4, 4);
