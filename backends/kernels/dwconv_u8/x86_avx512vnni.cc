@@ -264,14 +264,14 @@ struct General {
 
 template <typename Kernel>
 void RunMode(const Strip& s) {
-  if (s.params->float_output) Kernel::template Run<Mode::kFloat>(s);
-  else if (s.params->has_residual) Kernel::template Run<Mode::kResidual>(s);
+  if (s.params->has_residual) Kernel::template Run<Mode::kResidual>(s);
   else Kernel::template Run<Mode::kPlain>(s);
 }
 
 template <int kJoined, bool kWhole>
 void RunStrip(const Strip& s) {
   const DwConvU8Params& p = *s.params;
+  if (p.float_output) return General<kJoined, kWhole>::template Run<Mode::kFloat>(s);
   const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1 && s.pixels >= 5;
   if (square && p.kernel_h == 3 && p.stride_w == 1) return RunMode<Fast<3, 1, kJoined, kWhole>>(s);
   if (square && p.kernel_h == 3 && p.stride_w == 2) return RunMode<Fast<3, 2, kJoined, kWhole>>(s);
@@ -287,7 +287,6 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
   const int64_t channel = block * kDwBlock, left = p.groups - channel;
   const int64_t groups = (p.kernel_h + 3) / 4;
   const int joined = JoinedRows(p.groups, channel);
-  const int width = kDwBlock / joined;
   Strip s;
   s.weights = static_cast<const int8_t*>(args.operands[1]) + block * p.kernel_w * groups * 256;
   s.bias = constants.bias + channel;
@@ -303,7 +302,6 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
   s.clamp_min = _mm512_set1_epi8(static_cast<char>(p.clamp_min));
   s.clamp_max = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
   s.params = &p;
-  const bool whole = left >= width;
   s.count = static_cast<int>(rows.end - rows.begin);
   for (int i = 0; i < kStripRows; ++i) {
     const GridRow row = RowOf(grid, rows.begin + (i < s.count ? i : s.count - 1), out_bytes, origin);
@@ -311,9 +309,9 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
     s.out[i] = row.out + channel * out_bytes;
     s.residual[i] = row.residual + channel;
   }
-  if (joined == 1) whole ? RunStrip<1, true>(s) : RunStrip<1, false>(s);
-  else if (joined == 2) whole ? RunStrip<2, true>(s) : RunStrip<2, false>(s);
-  else whole ? RunStrip<4, true>(s) : RunStrip<4, false>(s);
+  if (joined == 1) left >= kDwBlock ? RunStrip<1, true>(s) : RunStrip<1, false>(s);
+  else if (joined == 2) RunStrip<2, false>(s);
+  else RunStrip<4, false>(s);
 }
 
 }  // namespace
