@@ -1,6 +1,6 @@
 #!/bin/bash
 # From a trained ONNX network to a measured INT8 offline model, with the same commands a user types:
-#   data -> atc (FP32) -> atc (INT8, calibrated) -> evaluate
+#   data -> atc (FP32) -> atc (INT8, calibrated) -> atc (INT8, trained for it) -> evaluate
 #
 #   demo.sh [--committed] [--max_drop=POINTS] [FOLDER]
 #
@@ -63,9 +63,12 @@ say "3. Calibrate with 200 training images and compile to INT8"
 run "$atc" --model="$fashion/fashion_fp32.onnx" --output=fashion_int8 "${common[@]}" \
   --precision_mode=allow_mix_precision --quant_type=1 --calibrate_tool_path=./calib
 
-say "4. Run both models on every test image through the AscendCL API"
+say "4. Compile the network of quantization-aware training, which carries its own INT8 parameters"
+run "$atc" --model="$fashion/fashion_qat.onnx" --output=fashion_qat "${common[@]}"
+
+say "5. Run all of them on every test image through the AscendCL API"
 status=0
-"$fashion/evaluate" --onnx="$fashion/fashion_fp32.onnx" --fp32=fashion_fp32.om --int8=fashion_int8.om --images=eval.bin \
-  --labels=labels.txt "${limits[@]}" || status=$?
+"$fashion/evaluate" --onnx="$fashion/fashion_fp32.onnx" --images=eval.bin --labels=labels.txt "${limits[@]}" \
+  FP32=fashion_fp32.om INT8=fashion_int8.om INT8-QAT=fashion_qat.om || status=$?
 printf '\nThe models and their inputs are in %s\n' "$PWD"
 exit $status

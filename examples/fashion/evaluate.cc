@@ -1,10 +1,12 @@
-// Compares two offline models of the Fashion-MNIST network, FP32 and INT8, on labelled images: accuracy, closeness of
-// the logits, sizes and latency on one thread. A client of the AscendCL C API like any other: it includes acl/acl.h and
-// nothing else of omkit.
+// Compares offline models of the Fashion-MNIST network on labelled images: accuracy, closeness of the logits, sizes and
+// latency on one thread. A client of the AscendCL C API like any other: it includes acl/acl.h and nothing else of
+// omkit.
 //
-//   evaluate --onnx=FILE --fp32=FILE.om --int8=FILE.om --images=eval.bin --labels=labels.txt [--max_drop=0.5]
+//   evaluate --onnx=FILE --images=eval.bin --labels=labels.txt [--max_drop=0.5] NAME=FILE.om NAME=FILE.om ...
 //
-// Exit status: 0 within the limits printed below the table, 1 outside, 2 when it could not be measured.
+// The first model is the float one that the others are compared with; --onnx is the file it was compiled from. Exit
+// status: 0 when the others keep the limits printed below the table, 1 when one does not, 2 when it could not be
+// measured.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +100,8 @@ class Model {
 };
 
 struct Result {
+  std::string name;
+  std::string file;
   std::vector<float> logits;   // kClasses per image
   std::vector<double> micros;  // per image
   double top1 = 0;             // percent
@@ -106,24 +111,24 @@ int Best(const float* logits) { return static_cast<int>(std::max_element(logits,
 
 double Percent(size_t part, size_t whole) { return 100.0 * static_cast<double>(part) / static_cast<double>(whole); }
 
-// The models take turns, so that a slow moment of the machine meets all of them.
-std::vector<Result> Measure(const std::vector<Model*>& models, const std::vector<float>& images,
-                            const std::vector<int>& labels) {
-  std::vector<Result> results(models.size());
-  std::vector<size_t> right(models.size());
+// The models take turns, so that a slow moment of the machine meets all of them. Fills logits, micros and top1.
+void Measure(const std::vector<float>& images, const std::vector<int>& labels, std::vector<Result>* results) {
+  std::vector<std::unique_ptr<Model>> models;
+  std::vector<size_t> right(results->size());
   float logits[kClasses];
-  for (Model* model : models) {
-    for (int i = 0; i < kWarmUps; ++i) model->Run(images.data(), logits);
+  for (const Result& result : *results) {
+    models.push_back(std::make_unique<Model>(result.file));
+    for (int i = 0; i < kWarmUps; ++i) models.back()->Run(images.data(), logits);
   }
   for (size_t i = 0; i < labels.size(); ++i) {
     for (size_t m = 0; m < models.size(); ++m) {
-      results[m].micros.push_back(models[m]->Run(&images[i * kPixels], logits));
-      results[m].logits.insert(results[m].logits.end(), logits, logits + kClasses);
+      Result& result = (*results)[m];
+      result.micros.push_back(models[m]->Run(&images[i * kPixels], logits));
+      result.logits.insert(result.logits.end(), logits, logits + kClasses);
       right[m] += Best(logits) == labels[i];
     }
   }
-  for (size_t m = 0; m < models.size(); ++m) results[m].top1 = Percent(right[m], labels.size());
-  return results;
+  for (size_t m = 0; m < models.size(); ++m) (*results)[m].top1 = Percent(right[m], labels.size());
 }
 
 double Cosine(const float* a, const float* b) {
@@ -154,44 +159,56 @@ double WeightsSize(const std::string& path) {
   return static_cast<double>(weights);
 }
 
-void PrintRow(const char* what, const char* format, double fp32, double int8, const std::string& compared) {
-  char cells[2][32];
-  std::snprintf(cells[0], sizeof cells[0], format, fp32);
-  std::snprintf(cells[1], sizeof cells[1], format, int8);
-  std::printf("  %-30s %14s %14s   %s\n", what, cells[0], cells[1], compared.c_str());
+// One number per model; NaN leaves the cell empty.
+void PrintRow(const char* what, const char* format, const std::vector<double>& values) {
+  std::printf("  %-28s", what);
+  for (double value : values) {
+    char cell[32];
+    std::snprintf(cell, sizeof cell, format, value);
+    std::printf("%16s", std::isnan(value) ? "" : cell);
+  }
+  std::printf("\n");
 }
 
-std::string Text(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-bool Require(bool holds, const char* what, double measured, const char* relation, double limit) {
-  std::printf("  %-8s %s: %.4g, must be %s %.4g\n", holds ? "ok" : "FAILED", what, measured, relation, limit);
+bool Require(bool holds, const std::string& model, const char* what, double measured, const char* relation,
+             double limit) {
+  std::printf("  %-8s %s: %s %.4g, must be %s %.4g\n", holds ? "ok" : "FAILED", model.c_str(), what, measured, relation,
+              limit);
   return holds;
 }
 
 struct Arguments {
-  std::string onnx, fp32, int8, images, labels;
-  double max_drop = 0.5;
+  std::string onnx, images, labels;
+  double max_drop = 0.5;  // percentage points
+  std::vector<Result> models;
 };
 
 Arguments Parse(int argc, char** argv) {
   Arguments arguments;
   std::string max_drop = "0.5";
-  const std::pair<const char*, std::string*> flags[] = {
-      {"--onnx=", &arguments.onnx},     {"--fp32=", &arguments.fp32},     {"--int8=", &arguments.int8},
-      {"--images=", &arguments.images}, {"--labels=", &arguments.labels}, {"--max_drop=", &max_drop}};
+  const std::pair<std::string, std::string*> flags[] = {{"--onnx", &arguments.onnx},
+                                                        {"--images", &arguments.images},
+                                                        {"--labels", &arguments.labels},
+                                                        {"--max_drop", &max_drop}};
   for (int i = 1; i < argc; ++i) {
-    const auto* flag = std::find_if(std::begin(flags), std::end(flags),
-                                    [&](auto& f) { return std::strncmp(argv[i], f.first, std::strlen(f.first)) == 0; });
-    if (flag == std::end(flags)) Fail(std::string("unknown argument ") + argv[i]);
-    *flag->second = argv[i] + std::strlen(flag->first);
+    const std::string argument = argv[i];
+    const size_t equals = argument.find('=');
+    if (equals == std::string::npos || equals + 1 == argument.size())
+      Fail("'" + argument + "' is not of the form NAME=VALUE");
+    const std::string name = argument.substr(0, equals), value = argument.substr(equals + 1);
+    const auto* flag = std::find_if(std::begin(flags), std::end(flags), [&](const auto& f) { return f.first == name; });
+    if (flag != std::end(flags)) {
+      *flag->second = value;
+    } else if (name[0] != '-') {
+      arguments.models.push_back({name, value, {}, {}, 0});
+    } else {
+      Fail("unknown flag " + name);
+    }
   }
   for (const auto& flag : flags) {
-    if (flag.second->empty()) Fail(std::string("needs ") + flag.first + "...");
+    if (flag.second->empty()) Fail("needs " + flag.first + "=...");
   }
+  if (arguments.models.size() < 2) Fail("needs two models or more, as NAME=FILE.om");
   char* end = nullptr;
   arguments.max_drop = std::strtod(max_drop.c_str(), &end);
   if (*end != '\0' || !(arguments.max_drop >= 0))
@@ -217,57 +234,79 @@ std::vector<int> ReadLabels(const std::string& path, size_t count) {
   return labels;
 }
 
-// Prints the table and the limits; true when all hold.
-bool Report(const Arguments& arguments, const Result& fp32, const Result& int8) {
-  const size_t count = fp32.micros.size();
-  size_t agree = 0;
+// Mean cosine similarity of the logits, and the percentage of images that get the same class.
+std::pair<double, double> Compare(const Result& a, const Result& b) {
+  const size_t count = a.micros.size();
+  size_t same = 0;
   double cosine = 0;
   for (size_t i = 0; i < count; ++i) {
-    const float* a = &fp32.logits[i * kClasses];
-    const float* b = &int8.logits[i * kClasses];
-    agree += Best(a) == Best(b);
-    cosine += Cosine(a, b) / static_cast<double>(count);
+    const float* x = &a.logits[i * kClasses];
+    const float* y = &b.logits[i * kClasses];
+    same += Best(x) == Best(y);
+    cosine += Cosine(x, y);
   }
+  return {cosine / static_cast<double>(count), Percent(same, count)};
+}
+
+// Prints the table and the limits; true when all hold.
+bool Report(const Arguments& arguments) {
+  const Result& base = arguments.models[0];
   const double onnx_size = FileSize(arguments.onnx);
-  const double om_size[] = {FileSize(arguments.fp32), FileSize(arguments.int8)};
-  const double weights[] = {WeightsSize(arguments.fp32), WeightsSize(arguments.int8)};
-  const double median[] = {Quantile(fp32.micros, 0.5), Quantile(int8.micros, 0.5)};
-  const double p90[] = {Quantile(fp32.micros, 0.9), Quantile(int8.micros, 0.9)};
-  const double drop = fp32.top1 - int8.top1;
+  std::vector<double> top1, gain, same, cosine, file, weights, part, median, p90, speed;
+  for (const Result& model : arguments.models) {
+    const bool other = &model != &base;
+    const auto [mean_cosine, same_class] = Compare(base, model);
+    top1.push_back(model.top1);
+    gain.push_back(other ? model.top1 - base.top1 : std::nan(""));
+    same.push_back(other ? same_class : std::nan(""));
+    cosine.push_back(other ? mean_cosine : std::nan(""));
+    file.push_back(FileSize(model.file));
+    weights.push_back(WeightsSize(model.file));
+    part.push_back(100 * weights.back() / onnx_size);
+    median.push_back(Quantile(model.micros, 0.5));
+    p90.push_back(Quantile(model.micros, 0.9));
+    speed.push_back(other ? median[0] / median.back() : std::nan(""));
+  }
 
-  std::printf("\nFashion-MNIST, %zu test images, batch 1, one thread of %s\n\n", count, aclrtGetSocName());
-  std::printf("  %-30s %14s %14s   %s\n", "", "FP32", "INT8", "INT8 against FP32");
-  PrintRow("top-1 accuracy", "%.2f %%", fp32.top1, int8.top1, Text("%+.2f points", -drop));
-  PrintRow("offline model", "%.0f bytes", om_size[0], om_size[1], Text("%.1f %%", 100 * om_size[1] / om_size[0]));
-  PrintRow("  its weights", "%.0f bytes", weights[0], weights[1], Text("%.1f %%", 100 * weights[1] / weights[0]));
-  PrintRow("latency, median", "%.1f us", median[0], median[1], Text("%.2f times as fast", median[0] / median[1]));
-  PrintRow("latency, 90th percentile", "%.1f us", p90[0], p90[1], Text("%.2f times as fast", p90[0] / p90[1]));
-  std::printf("  %-30s %29.2f %%   of the images get the same class\n", "agreement", Percent(agree, count));
-  std::printf("  %-30s %31.6f   mean over the images\n", "cosine of the logits", cosine);
-  std::printf("  %-30s %25.0f bytes   the FP32 network it all came from\n\n", "ONNX file", onnx_size);
+  std::printf("\nFashion-MNIST, %zu test images, batch 1, one thread of %s; ONNX file of %.0f bytes\n\n  %-28s",
+              base.micros.size(), aclrtGetSocName(), onnx_size, "");
+  for (const Result& model : arguments.models) std::printf("%16s", model.name.c_str());
+  std::printf("\n");
+  PrintRow("top-1 accuracy", "%.2f %%", top1);
+  PrintRow(("  against " + base.name).c_str(), "%+.2f points", gain);
+  PrintRow(("same class as " + base.name).c_str(), "%.2f %%", same);
+  PrintRow(("cosine with " + base.name + " logits").c_str(), "%.6f", cosine);
+  PrintRow("offline model", "%.0f bytes", file);
+  PrintRow("  its weights", "%.0f bytes", weights);
+  PrintRow("  part of the ONNX file", "%.1f %%", part);
+  PrintRow("latency, median", "%.1f us", median);
+  PrintRow("latency, 90th percentile", "%.1f us", p90);
+  PrintRow(("times as fast as " + base.name).c_str(), "%.2f", speed);
+  std::printf("\n");
 
-  bool ok = Require(drop <= arguments.max_drop, "loss of top-1 accuracy, points", drop, "<=", arguments.max_drop);
-  ok &= Require(cosine > kLeastCosine, "cosine of the logits", cosine, ">", kLeastCosine);
-  ok &= Require(weights[1] <= kMostWeights * onnx_size, "INT8 weights, part of the ONNX file", weights[1] / onnx_size,
-                "<=", kMostWeights);
+  bool ok = true;
+  for (size_t m = 1; m < arguments.models.size(); ++m) {
+    const std::string& name = arguments.models[m].name;
+    ok &= Require(-gain[m] <= arguments.max_drop, name, "points of top-1 accuracy lost", -gain[m],
+                  "<=", arguments.max_drop);
+    ok &= Require(cosine[m] > kLeastCosine, name, "cosine of the logits", cosine[m], ">", kLeastCosine);
+    ok &= Require(weights[m] <= kMostWeights * onnx_size, name, "weights, part of the ONNX file",
+                  weights[m] / onnx_size, "<=", kMostWeights);
+  }
   return ok;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments = Parse(argc, argv);
+  Arguments arguments = Parse(argc, argv);
   const std::vector<float> images = ReadImages(arguments.images);
   const std::vector<int> labels = ReadLabels(arguments.labels, images.size() / kPixels);
   setenv("OMKIT_NUM_THREADS", "1", 1);
   Check(aclInit(nullptr), "aclInit");
   Check(aclrtSetDevice(0), "aclrtSetDevice");
-  bool ok = false;
-  {
-    Model fp32(arguments.fp32), int8(arguments.int8);
-    const std::vector<Result> results = Measure({&fp32, &int8}, images, labels);
-    ok = Report(arguments, results[0], results[1]);
-  }
+  Measure(images, labels, &arguments.models);
+  const bool ok = Report(arguments);
   Check(aclrtResetDevice(0), "aclrtResetDevice");
   Check(aclFinalize(), "aclFinalize");
   return ok ? 0 : 1;
