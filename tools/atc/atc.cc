@@ -15,6 +15,7 @@
 #include "backends/compile.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "frontends/calibration_data.h"
 #include "frontends/frontend.h"
@@ -72,11 +73,11 @@ void NoteSoc(const std::string& soc_version, std::ostream& out) {
   out << "\n";
 }
 
-// Logs each tenth of the calibration; a console that shows standard error gets a running percentage instead.
+// Logs each tenth of the calibration; a console that shows standard error gets a running line instead.
 passes::ProgressFn CalibrationProgress() {
-  return [last = -1](double done) mutable {
+  return [last = -1, line = std::make_shared<Progress>("calibration")](double done) mutable {
     const int percent = static_cast<int>(done * 100);
-    if (isatty(STDERR_FILENO) && percent != last) std::fprintf(stderr, "\rcalibration: %3d%%%s", percent, percent >= 100 ? "\n" : "");
+    if (line->shown()) line->Update(done);
     else if (percent / 10 != last / 10) Log(LogLevel::kInfo, absl::StrCat("calibration: ", percent, "%"));
     last = percent;
   };
