@@ -9,9 +9,9 @@ namespace {
 
 template <BinaryU8Op kOp>
 OMKIT_INLINE LanesU8 Apply(const LanesU8& a, const LanesU8& b, const BinaryU8Params& p, const Rounding& rounding) {
-  const LanesS32 x = Widen(a) - p.a_zero, y = Widen(b) - p.b_zero;
-  if constexpr (kOp == BinaryU8Op::kMul) return Round(ToFloat(x * y) * p.a_multiplier, rounding);
-  const LanesF32 left = ToFloat(x) * p.a_multiplier, right = ToFloat(y) * p.b_multiplier;
+  const LanesS32 x = Widen(a) - Splat(p.a_zero), y = Widen(b) - Splat(p.b_zero);
+  if constexpr (kOp == BinaryU8Op::kMul) return Round(ToFloat(x * y) * Splat(p.a_multiplier), rounding);
+  const LanesF32 left = ToFloat(x) * Splat(p.a_multiplier), right = ToFloat(y) * Splat(p.b_multiplier);
   if constexpr (kOp == BinaryU8Op::kSub) return Round(left - right, rounding);
   return Round(left + right, rounding);
 }

@@ -13,7 +13,7 @@ OMKIT_INLINE void FinishLanes(const LanesS32& acc, const LanesF32& multiplier, c
                               const uint8_t* residual, uint8_t* out, int count) {
   LanesF32 v = ToFloat(acc) * multiplier;
   if (p.has_residual) {
-    const LanesF32 side = ToFloat(Widen(LoadSome<LanesU8>(residual, count)) - p.residual_zero) * p.residual_multiplier;
+    const LanesF32 side = ToFloat(Widen(LoadSome<LanesU8>(residual, count)) - Splat(p.residual_zero)) * Splat(p.residual_multiplier);
     v = v + side;
   }
   if (p.float_output) StoreSome(out, Clamp(v, p.act_min, p.act_max), count);

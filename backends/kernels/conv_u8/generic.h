@@ -34,10 +34,9 @@ void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in
     for (int x = 0; x < p.kernel_w; ++x) {
       const uint8_t* tap = in + y * b.row_step + x * b.tap_step;
       for (int64_t c = 0; c < b.channels; ++c, w += kLanes) {
-        const LanesS16 wide = __builtin_convertvector(Load<LanesS8>(w), LanesS16);
-        for (int r = 0; r < kPixels; ++r) {
-          acc[r] += __builtin_convertvector(wide * static_cast<int16_t>(tap[r * in_step + c]), LanesS32);
-        }
+        const LanesS16 wide = ToWords(Load<LanesS8>(w));
+#pragma GCC unroll 4
+        for (int r = 0; r < kPixels; ++r) acc[r] = acc[r] + Widen(wide * Splat(static_cast<int16_t>(tap[r * in_step + c])));
       }
     }
   }

@@ -25,10 +25,11 @@ OMKIT_INLINE void GenericDwTile(const DwConvU8Params& p, const KernelArgs& args,
   for (int y = 0; y < p.kernel_h; ++y) {
     for (int x = 0; x < p.kernel_w; ++x, w += padded) {
       const uint8_t* tap = at.in + y * p.dilation_h * p.in.strides[1] + x * p.dilation_w * p.in.strides[2] + channel;
-      const LanesS16 weight = __builtin_convertvector(Load<LanesS8>(w), LanesS16);
+      const LanesS16 weight = ToWords(Load<LanesS8>(w));
+#pragma GCC unroll 4
       for (int r = 0; r < kPixels; ++r) {
         const LanesU8 value = kWhole ? Load<LanesU8>(tap + r * grid.in_step[2]) : LoadSome<LanesU8>(tap + r * grid.in_step[2], count);
-        acc[r] += __builtin_convertvector(__builtin_convertvector(value, LanesS16) * weight, LanesS32);
+        acc[r] = acc[r] + Widen(ToWords(value) * weight);
       }
     }
   }

@@ -58,7 +58,7 @@ OMKIT_INLINE void MaxBlock(const Window& w, int64_t channel, uint8_t* out, int c
       const uint8_t* at = w.first + y * w.row_step + x * w.column_step + channel;
       for (int v = 0; v < kVectors; ++v) {
         const LanesU8 value = kVectors == 1 ? LoadSome<LanesU8>(at, count) : Load<LanesU8>(at + v * kLanes);
-        best[v] = value > best[v] ? value : best[v];
+        best[v] = Max(value, best[v]);
       }
     }
   }
@@ -71,11 +71,11 @@ OMKIT_INLINE void AverageBlock(const Window& w, int64_t channel, uint8_t* out, i
   for (int64_t y = 0; y < w.rows; ++y) {
     for (int64_t x = 0; x < w.columns; ++x) {
       const uint8_t* at = w.first + y * w.row_step + x * w.column_step + channel;
-      for (int v = 0; v < kVectors; ++v) sum[v] += Widen(kVectors == 1 ? LoadSome<LanesU8>(at, count) : Load<LanesU8>(at + v * kLanes));
+      for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + Widen(kVectors == 1 ? LoadSome<LanesU8>(at, count) : Load<LanesU8>(at + v * kLanes));
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    const LanesU8 q = Round(ToFloat(sum[v] - w.zero_sum) * w.multiplier, rounding);
+    const LanesU8 q = Round(ToFloat(sum[v] - Splat(w.zero_sum)) * Splat(w.multiplier), rounding);
     StoreSome(out + channel + v * kLanes, q, kVectors == 1 ? count : kLanes);
   }
 }

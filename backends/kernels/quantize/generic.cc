@@ -16,8 +16,7 @@ struct ToU8 {
   Rounding rounding;
   explicit ToU8(const QuantizeParams& p) : scale(p.scale), rounding(MakeRounding(p.zero_point, 0, 255)) {}
   OMKIT_INLINE LanesU8 operator()(const LanesF32& x) const {
-    const LanesF32 v = x / scale;
-    return Round(v == v ? v : LanesF32{}, rounding);
+    return Round(ZeroIfNan(x / Splat(scale)), rounding);
   }
 };
 
@@ -29,7 +28,7 @@ struct ToF32 {
   float scale;
   int32_t zero_point;
   explicit ToF32(const QuantizeParams& p) : scale(p.scale), zero_point(p.zero_point) {}
-  OMKIT_INLINE LanesF32 operator()(const LanesU8& q) const { return ToFloat(Widen(q) - zero_point) * scale; }
+  OMKIT_INLINE LanesF32 operator()(const LanesU8& q) const { return ToFloat(Widen(q) - Splat(zero_point)) * Splat(scale); }
 };
 
 template <typename Convert>
@@ -37,12 +36,18 @@ OMKIT_INLINE void ConvertRow(const Convert& convert, const typename Convert::In*
                              int64_t out_stride, int64_t count) {
   for (int64_t i = 0; i < count; i += kLanes) {
     const int n = count - i < kLanes ? static_cast<int>(count - i) : kLanes;
-    typename Convert::InLanes x = {};
-    if (in_stride == 1) x = LoadSome<typename Convert::InLanes>(in + i, n);
-    else for (int j = 0; j < n; ++j) x[j] = in[(i + j) * in_stride];
-    const typename Convert::OutLanes y = convert(x);
-    if (out_stride == 1) StoreSome(out + i, y, n);
-    else for (int j = 0; j < n; ++j) out[(i + j) * out_stride] = y[j];
+    typename Convert::In gathered[kLanes] = {};
+    if (in_stride != 1) {
+      for (int j = 0; j < n; ++j) gathered[j] = in[(i + j) * in_stride];
+    }
+    const typename Convert::OutLanes y = convert(LoadSome<typename Convert::InLanes>(in_stride == 1 ? in + i : gathered, n));
+    if (out_stride == 1) {
+      StoreSome(out + i, y, n);
+      continue;
+    }
+    typename Convert::Out spread[kLanes];
+    StoreSome(spread, y, kLanes);
+    for (int j = 0; j < n; ++j) out[(i + j) * out_stride] = spread[j];
   }
 }
 
