@@ -214,6 +214,7 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
       {"arity high", Around(13, "node { op_type: 'Relu' input: 'x' input: 'x' output: 'y' }"), kBad, "has 2 inputs; expected 1"},
       {"no inputs", Around(13, "node { op_type: 'Relu' output: 'y' }"), kBad, "has 0 inputs; expected 1"},
       {"required left out", Around(13, "node { op_type: 'Add' input: '' input: 'x' output: 'y' }"), kBad, "input 0 is required but left out"},
+      {"gap in a list", Around(13, "node { op_type: 'Max' input: 'x' input: '' input: 'x' output: 'y' }"), kBad, "input 1 is required but left out"},
       {"upsample without inputs", Around(8, "node { op_type: 'Upsample' output: 'y' }"), kBad, "has 0 inputs"},
       {"unknown attribute", WithAttribute("name: 'axes' type: INT i: 1"), kBad, "unknown attribute 'axes' in opset 13; did you mean 'axis'?"},
       {"attribute type", WithAttribute("name: 'axis' type: FLOAT f: 1"), kBad, "attribute 'axis': has type FLOAT instead of INT"},

@@ -115,7 +115,8 @@ absl::Status CheckArity(const onnx::NodeProto& proto, const OnnxOp& op) {
   };
   OMKIT_RETURN_IF_ERROR(check("inputs", proto.input_size(), op.min_inputs, op.max_inputs));
   OMKIT_RETURN_IF_ERROR(check("outputs", proto.output_size(), op.min_outputs, op.max_outputs));
-  for (int i = 0; i < op.min_inputs; ++i) {
+  const int required = op.max_inputs < 0 ? proto.input_size() : op.min_inputs;
+  for (int i = 0; i < required; ++i) {
     if (proto.input(i).empty()) return absl::InvalidArgumentError(absl::StrCat("input ", i, " is required but left out"));
   }
   return absl::OkStatus();
