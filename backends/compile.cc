@@ -75,6 +75,7 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::FormDense(),
           passes::FusePad(),
           passes::FuseComposite(),
+          {"absorb_fused", frontends::AbsorbFused},
           passes::FuseBatchNorm(),
           passes::FuseResidual(),
           passes::FuseActivation(),

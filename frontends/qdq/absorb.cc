@@ -18,13 +18,21 @@ bool CarriesQuantization(const ir::Graph& graph) {
   return false;
 }
 
+absl::Status AbsorbFused(ir::Graph& graph) {
+  OMKIT_RETURN_IF_ERROR(qdq::RewritePointwise(graph));
+  OMKIT_RETURN_IF_ERROR(qdq::MoveBorders(graph));
+  OMKIT_RETURN_IF_ERROR(qdq::AbsorbPointwise(graph));
+  graph.Sweep();
+  return ir::InferGraph(graph);
+}
+
 absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph) {
   if (!CarriesQuantization(graph)) return false;
   OMKIT_RETURN_IF_ERROR(qdq::LiftLinearNodes(graph));
   OMKIT_RETURN_IF_ERROR(ir::InferGraph(graph));
   OMKIT_RETURN_IF_ERROR(qdq::MoveBorders(graph));
   OMKIT_RETURN_IF_ERROR(qdq::AbsorbLayers(graph));
-  OMKIT_RETURN_IF_ERROR(qdq::AbsorbPointwise(graph));
+  OMKIT_RETURN_IF_ERROR(AbsorbFused(graph));
   OMKIT_RETURN_IF_ERROR(qdq::FoldConstantBorders(graph));
   graph.Sweep();
   OMKIT_RETURN_IF_ERROR(ir::InferGraph(graph));

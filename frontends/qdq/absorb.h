@@ -20,6 +20,10 @@ bool CarriesQuantization(const ir::Graph& graph);
 // Errors name the node: UNIMPLEMENTED for activations that are not 8-bit per tensor and for parameters that are not constant.
 absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph);
 
+// Takes operators that fusion made between Dequantize and Quantize nodes (HardSwish, Gelu, ...) into INT8. For graphs that AbsorbQdq has
+// rewritten; others have no such nodes yet and stay as they are.
+absl::Status AbsorbFused(ir::Graph& graph);
+
 }  // namespace omkit::frontends
 
 #endif  // OMKIT_FRONTENDS_QDQ_ABSORB_H_

@@ -84,11 +84,22 @@ class Region {
     for (NodeId id : ends_) {
       const Node end = graph_.node(id);
       graph_.RemoveNode(id);
-      graph_.AddNodeInto(OpKind::kDequantize, end.name, {end.inputs[0]}, {end.outputs[0]});
+      graph_.AddNodeInto(OpKind::kDequantize, end.name, {Unsigned(end.inputs[0], end.name)}, {end.outputs[0]});
     }
   }
 
  private:
+  // A signed value of the model's interface gets an unsigned copy for the network behind it.
+  ValueId Unsigned(ValueId v, const std::string& reader) {
+    TensorType type = graph_.value(v).type;
+    if (type.dtype != DType::kInt8) return v;
+    type.dtype = DType::kUInt8;
+    type.quant.zero_point[0] += 128;
+    const NodeId quantize = graph_.AddNode(OpKind::kQuantize, absl::StrCat(reader, ":unsigned"), {v});
+    graph_.SetType(graph_.node(quantize).outputs[0], type);
+    return graph_.node(quantize).outputs[0];
+  }
+
   absl::Status Visit(const ir::Use& use) {
     const Node& node = graph_.node(use.node);
     if (MovesIntegers(graph_, use)) {
@@ -120,7 +131,7 @@ class Region {
 absl::Status LiftQuantizer(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
   const DType real = graph.value(node.inputs[0]).type.dtype;
-  if (real != DType::kFloat32) return absl::UnimplementedError(absl::StrCat("quantizes ", Name(real), "; only float32 is supported"));
+  if (real != DType::kFloat32) return absl::UnimplementedError(absl::StrCat("quantizes ", Name(real), "; only float32 is supported: export the model in float32"));
   const DType integer = graph.value(node.outputs[0]).type.dtype;
   OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadActivationParams(graph, node, integer));
   Region region(graph, std::move(params), integer);
@@ -137,7 +148,14 @@ absl::Status LiftConstant(Graph& graph, NodeId id) {
   OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadParams(graph, node, constant.dtype()));
   TensorType type = constant.type();
   type.quant = std::move(params);
-  const ValueId value = graph.AddConstant(graph.value(node.inputs[0]).name, constant.WithType(type));
+  Tensor quantized = constant.WithType(type);
+  if (type.dtype == DType::kInt8 && type.quant.per_tensor()) {
+    type.dtype = DType::kUInt8;
+    type.quant.zero_point[0] += 128;
+    OMKIT_ASSIGN_OR_RETURN(quantized, Tensor::Allocate(type));
+    for (int64_t i = 0; i < constant.elements(); ++i) quantized.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(constant.data<int8_t>()[i] + 128);
+  }
+  const ValueId value = graph.AddConstant(graph.value(node.inputs[0]).name, std::move(quantized));
   graph.RemoveNode(id);
   graph.AddNodeInto(OpKind::kDequantize, node.name, {value}, {node.outputs[0]});
   return absl::OkStatus();

@@ -1,6 +1,8 @@
 // Quantize and Dequantize commute with operators that only move elements, and with maxima, because dequantization never decreases. So a
 // Dequantize sinks below them and a Quantize rises above them, which leaves the movement to bytes; where the two meet they cancel, or
 // become one change of parameters.
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,56 @@ bool Moves(const Graph& graph, const Node& node) {
 }
 
 size_t MovedInputs(const Node& node) { return node.op == OpKind::kConcat ? node.inputs.size() : 1; }
+
+// The axis of the scales behind a node that moves a constant; -1 stays -1. Empty when the scales do not follow one axis any more.
+std::optional<int> MovedAxis(const Graph& graph, const Node& node, int axis) {
+  if (axis < 0) return axis;
+  const Shape& in = graph.value(node.inputs[0]).type.shape;
+  const Shape& out = graph.value(node.outputs[0]).type.shape;
+  if (node.op == OpKind::kTranspose) {
+    const std::vector<int64_t> perm = node.attrs.Ints("perm");
+    if (perm.empty()) return in.rank() - 1 - axis;
+    return static_cast<int>(std::find(perm.begin(), perm.end(), axis) - perm.begin());
+  }
+  const bool reshapes = node.op == OpKind::kReshape || node.op == OpKind::kFlatten || node.op == OpKind::kSqueeze || node.op == OpKind::kUnsqueeze;
+  if (!reshapes) return std::nullopt;
+  int64_t before = 1, moved_before = 1;
+  for (int d = 0; d < axis; ++d) before *= in.dim(d);
+  for (int d = 0; d < out.rank(); moved_before *= out.dim(d++)) {
+    if (moved_before == before && out.dim(d) == in.dim(axis)) return d;
+  }
+  return std::nullopt;
+}
+
+// M(Dequantize(constant)) -> Dequantize(moved constant), so that weights behind a Transpose or Reshape stay integers.
+absl::StatusOr<bool> MoveConstant(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  if (!Moves(graph, node) || MovedInputs(node) != 1 || node.outputs.size() != 1 || graph.IsOutput(node.outputs[0])) return false;
+  const Tensor* constant = QuantizedConstant(graph, node.inputs[0]);
+  const TensorType& result = graph.value(node.outputs[0]).type;
+  // Weights are turned, not multiplied: Expand and Tile stay.
+  if (constant == nullptr || node.op == OpKind::kPad || !result.shape.IsStatic() || result.shape.elements() > constant->elements()) return false;
+  const std::optional<int> axis = MovedAxis(graph, node, constant->type().quant.axis);
+  if (!axis) return false;
+  std::vector<const Tensor*> inputs = {constant};
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    inputs.push_back(graph.ConstantInput(node, static_cast<int>(i)));
+    if (node.inputs[i] != ir::kNoValue && inputs.back() == nullptr) return false;
+  }
+  TensorType plain{constant->dtype(), constant->shape(), {}, Layout::kPlain};
+  const Tensor integers = constant->WithType(plain);
+  inputs[0] = &integers;
+  OMKIT_ASSIGN_OR_RETURN(Tensor moved, Tensor::Allocate(constant->dtype(), result.shape));
+  Tensor* outputs[] = {&moved};
+  OMKIT_RETURN_IF_ERROR(Annotate(ir::EvalOp(node.op, {node.attrs, inputs, outputs}), Describe(node)));
+  TensorType type = moved.type();
+  type.quant = constant->type().quant;
+  type.quant.axis = *axis;
+  const ValueId value = graph.AddConstant(absl::StrCat(node.name, ":constant"), moved.WithType(type));
+  graph.RemoveNode(id);
+  graph.AddNodeInto(OpKind::kDequantize, node.name, {value}, {node.outputs[0]});
+  return true;
+}
 
 TensorType Quantized(const Graph& graph, ValueId v, const TensorType& like) {
   return TensorType{like.dtype, graph.value(v).type.shape, like.quant, Layout::kPlain};
@@ -153,7 +205,8 @@ absl::StatusOr<bool> MoveOnce(Graph& graph) {
   for (NodeId id : order) {
     if (!graph.alive(id)) continue;
     if (graph.node(id).op != OpKind::kQuantize) {
-      changed |= Sink(graph, id);
+      OMKIT_ASSIGN_OR_RETURN(const bool moved, MoveConstant(graph, id));
+      changed |= moved || Sink(graph, id);
     } else if (Meet(graph, id)) {
       changed = true;
     } else {

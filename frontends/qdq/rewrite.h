@@ -15,11 +15,14 @@
 
 namespace omkit::frontends::qdq {
 
-absl::Status LiftLinearNodes(ir::Graph& graph);                                   // lift.cc
-absl::Status MoveBorders(ir::Graph& graph);                                       // move.cc
-absl::Status AbsorbLayers(ir::Graph& graph);                                      // layers.cc
-absl::Status AbsorbPointwise(ir::Graph& graph);                                   // pointwise.cc
-absl::Status FoldConstantBorders(ir::Graph& graph);                               // move.cc
+absl::Status LiftLinearNodes(ir::Graph& graph);
+absl::Status MoveBorders(ir::Graph& graph);
+absl::Status AbsorbLayers(ir::Graph& graph);
+// Writes operators on dequantized values as ones that have an integer form: Div by a scalar, ReduceMean of images.
+absl::Status RewritePointwise(ir::Graph& graph);
+absl::Status AbsorbPointwise(ir::Graph& graph);
+// Computes the Quantize and Dequantize nodes of constants that no layer took.
+absl::Status FoldConstantBorders(ir::Graph& graph);
 
 // What follows are questions; see chain.cc.
 

@@ -17,6 +17,7 @@
 #include "ir/op.h"
 #include "passes/fuse.h"
 #include "passes/shapes.h"
+#include "tests/qdq/compare.h"
 
 namespace omkit {
 namespace {
@@ -43,20 +44,6 @@ struct ModelCase {
   double beyond_one;  // share of elements that may differ by more than one step: weights of uint8 models may need requantization
 };
 
-std::vector<Tensor> MadeInputs(const Graph& graph, float low, float high) {
-  std::vector<Tensor> inputs;
-  uint32_t s = 1;
-  for (ValueId v : graph.inputs()) {
-    Tensor t = *Tensor::Allocate(graph.value(v).type);
-    for (int64_t i = 0; i < t.elements(); ++i) {
-      s = s * 1664525u + 1013904223u;
-      t.mutable_data<float>()[i] = static_cast<float>(low + (high - low) * ((s >> 8) / 16777216.0));
-    }
-    inputs.push_back(std::move(t));
-  }
-  return inputs;
-}
-
 absl::Status Prepare(Graph& graph) {
   std::map<std::string, std::vector<int64_t>> shapes;
   for (ValueId v : graph.inputs()) {
@@ -67,70 +54,6 @@ absl::Status Prepare(Graph& graph) {
     shapes[graph.value(v).name] = shape.vec();
   }
   return passes::RunPasses({passes::BindShapes(shapes), passes::InferShapes(), passes::Simplify()}, {}, graph);
-}
-
-std::vector<ir::NodeId> Order(const Graph& graph) {
-  auto order = graph.TopologicalOrder();
-  EXPECT_TRUE(order.ok()) << order.status();
-  return order.ok() ? *std::move(order) : std::vector<ir::NodeId>();
-}
-
-// What the absorbed graph computed, by the names of the tensors.
-std::map<std::string, Tensor> Record(const Graph& graph, const std::vector<ValueId>& watched, const std::vector<Tensor>& inputs) {
-  std::map<std::string, Tensor> record;
-  auto interpreter = ir::MakeInterpreter(graph, watched);
-  EXPECT_TRUE(interpreter.ok()) << interpreter.status();
-  const absl::Status status = (*interpreter)->Run(inputs, [&](ValueId v, const Tensor& t) { record[graph.value(v).name] = t.Clone(); });
-  EXPECT_TRUE(status.ok()) << status;
-  return record;
-}
-
-struct Difference {
-  int tensors = 0;
-  int64_t elements = 0, unequal = 0, beyond_one = 0, largest = 0;
-  std::string where;  // the tensor with the largest difference
-};
-
-// Compares with `actual` and puts its integers in place of the model's own.
-void CompareAndAdopt(const std::string& name, const Tensor& actual, Tensor* expected, Difference* difference) {
-  ++difference->tensors;
-  ASSERT_EQ(actual.elements(), expected->elements()) << name;
-  const int64_t offset = expected->dtype() == DType::kInt8 && actual.dtype() == DType::kUInt8 ? 128 : 0;
-  for (int64_t i = 0; i < actual.elements(); ++i) {
-    const int64_t own = IntegerAt(actual, i) - offset;
-    const int64_t step = std::abs(own - IntegerAt(*expected, i));
-    ++difference->elements;
-    difference->unequal += step != 0;
-    difference->beyond_one += step > 1;
-    if (step > difference->largest) {
-      difference->largest = step;
-      difference->where = name;
-    }
-    expected->mutable_data<uint8_t>()[i] = static_cast<uint8_t>(own);
-  }
-}
-
-// Runs the model by definition; behind each QuantizeLinear it goes on with the integers of `actual`, so that every stretch of float
-// arithmetic between two quantizers is judged for itself.
-Difference RunBesides(const Graph& model, const std::vector<Tensor>& inputs, const std::map<std::string, Tensor>& actual) {
-  Difference difference;
-  std::vector<Tensor> values(model.num_values());
-  for (size_t i = 0; i < inputs.size(); ++i) values[model.inputs()[i]] = inputs[i];
-  for (ir::NodeId id : Order(model)) {
-    const ir::Node& node = model.node(id);
-    std::vector<const Tensor*> in;
-    for (ValueId v : node.inputs) in.push_back(v == ir::kNoValue ? nullptr : model.IsConstant(v) ? &model.value(v).constant : &values[v]);
-    std::vector<Tensor*> out;
-    for (ValueId v : node.outputs) {
-      values[v] = *Tensor::Allocate(model.value(v).type);
-      out.push_back(&values[v]);
-    }
-    const absl::Status status = ir::EvalOp(node.op, {node.attrs, in, out});
-    EXPECT_TRUE(status.ok()) << Describe(node) << status;
-    const std::string& name = model.value(node.outputs[0]).name;
-    if (node.op == OpKind::kQuantizeLinear && actual.count(name) == 1) CompareAndAdopt(name, actual.at(name), out[0], &difference);
-  }
-  return difference;
 }
 
 class Models : public ::testing::TestWithParam<ModelCase> {};
@@ -150,16 +73,12 @@ TEST_P(Models, IntegerFormEqualsTheModelsOwnArithmetic) {
   ASSERT_TRUE(*is_qdq);
 
   int layers = 0, integer_layers = 0, borders = 0, nodes = 0;
-  std::vector<ValueId> quantized;
-  for (ir::NodeId id : Order(*absorbed)) {
+  for (ir::NodeId id : testing::Order(*absorbed)) {
     const ir::Node& node = absorbed->node(id);
     ++nodes;
     EXPECT_NE(node.op, OpKind::kQuantizeLinear);
     EXPECT_NE(node.op, OpKind::kDequantizeLinear);
     borders += node.op == OpKind::kQuantize || node.op == OpKind::kDequantize;
-    for (ValueId v : node.outputs) {
-      if (absorbed->value(v).type.quantized()) quantized.push_back(v);
-    }
     const bool layer = node.op == OpKind::kConv || node.op == OpKind::kDense || node.op == OpKind::kGemm || node.op == OpKind::kMatMul;
     layers += layer;
     integer_layers += layer && absorbed->value(node.inputs[0]).type.quantized();
@@ -168,9 +87,8 @@ TEST_P(Models, IntegerFormEqualsTheModelsOwnArithmetic) {
   EXPECT_EQ(layers, c.layers);
   EXPECT_EQ(integer_layers, layers);
 
-  const std::vector<Tensor> inputs = MadeInputs(model, c.low, c.high);
-  const auto actual = Record(*absorbed, quantized, inputs);
-  const Difference d = RunBesides(model, inputs, actual);
+  const std::vector<Tensor> inputs = testing::MadeInputs(model, c.low, c.high);
+  const testing::Difference d = testing::Compare(model, *absorbed, inputs);
   std::printf("  %d quantized tensors, %lld of %lld elements unequal, %lld by more than one step, at most %lld (%s)\n", d.tensors,
               static_cast<long long>(d.unequal), static_cast<long long>(d.elements), static_cast<long long>(d.beyond_one),
               static_cast<long long>(d.largest), d.where.c_str());
