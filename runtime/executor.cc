@@ -15,6 +15,17 @@
 namespace omkit::runtime {
 namespace {
 
+// A step with less work than this is done by one thread in about the time that it takes threads to meet (1 to 2 us).
+constexpr int64_t kLeastWideOperations = 200'000;
+constexpr uint64_t kLeastWideBytes = 32 << 10;
+
+bool WorthAllThreads(const Step& step) {
+  if (step.operations >= kLeastWideOperations) return true;
+  uint64_t bytes = 0;
+  for (const Operand& o : step.operands) bytes += std::min(o.size, kLeastWideBytes);
+  return bytes >= kLeastWideBytes;
+}
+
 // Round to nearest even, denormals kept, exceptions masked: what the arithmetic contract is written for, whatever the host set.
 class DefaultFloatEnvironment {
  public:
@@ -70,7 +81,7 @@ absl::Status Executor::Prepare(const LoadedOm& om, uint64_t scratch_limit) {
   std::vector<void*> addresses;
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    PreparedStep prepared{&step, FindKernel(step.kernel), nullptr, static_cast<uint32_t>(operands_.size())};
+    PreparedStep prepared{&step, FindKernel(step.kernel), nullptr, static_cast<uint32_t>(operands_.size()), WorthAllThreads(step), true};
     addresses.clear();
     for (const Operand& o : step.operands) {
       const uint32_t slot = static_cast<uint32_t>(operands_.size());
@@ -90,7 +101,16 @@ absl::Status Executor::Prepare(const LoadedOm& om, uint64_t scratch_limit) {
     steps_.push_back(std::move(prepared));
   }
   if (scratch_per_thread_ > 0) scratch_per_thread_ += 64;
+  PlanMeetings();
   return absl::OkStatus();
+}
+
+// The end of Run is the meeting of the last step.
+void Executor::PlanMeetings() {
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    any_wide_ = any_wide_ || steps_[i].wide;
+    steps_[i].meet = i + 1 < steps_.size() && (steps_[i].wide || steps_[i + 1].wide);
+  }
 }
 
 uint64_t Executor::workspace_bytes() const {
@@ -127,19 +147,23 @@ void Executor::RunSteps(Workspace* workspace, int thread, int threads, ThreadPoo
   const size_t count = steps_.size();
   for (size_t i = 0; i < count; ++i) {
     const PreparedStep& prepared = steps_[i];
-    context.operands = addresses + prepared.first_operand;
-    context.state = prepared.state.get();
+    const bool meet = threads > 1 && (prepared.meet || (i + 1 == count && prepared.wide && times != nullptr));
     if (timed) times[i].begin_ns = MonotonicNanoseconds();
-    prepared.kernel->run(*prepared.step, context);
-    if (workspace->failure_.failed.load(std::memory_order_relaxed)) {
-      size_t none = count;
-      workspace->failed_step_.compare_exchange_strong(none, i);
+    // After a failure the first thread still goes on to the next meeting, where the others wait.
+    if ((prepared.wide || thread == 0) && workspace->failed_step_.load(std::memory_order_relaxed) >= i) {
+      context.operands = addresses + prepared.first_operand;
+      context.state = prepared.state.get();
+      context.threads = prepared.wide ? threads : 1;
+      prepared.kernel->run(*prepared.step, context);
+      if (workspace->failure_.failed.load(std::memory_order_relaxed)) {
+        size_t none = count;
+        workspace->failed_step_.compare_exchange_strong(none, i);
+      }
     }
-    // The end of Run is the barrier of the last step.
-    if (threads > 1 && (i + 1 < count || times != nullptr)) pool->Barrier(thread);
+    if (meet) pool->Barrier(thread);
     if (timed) times[i].end_ns = MonotonicNanoseconds();
     // A faster thread may have failed in a later step already: all threads must leave after the same one.
-    if (workspace->failed_step_.load(std::memory_order_relaxed) <= i) return;
+    if (meet && workspace->failed_step_.load(std::memory_order_relaxed) <= i) return;
   }
 }
 
@@ -150,7 +174,7 @@ absl::Status Executor::Run(Workspace* workspace, absl::Span<const void* const> i
   workspace->failed_step_ = steps_.size();
   StepTime* times = profiler == nullptr ? nullptr : reinterpret_cast<StepTime*>(workspace->times_.data());
   const int threads = pool == nullptr ? 1 : pool->size();
-  const bool together = threads > 1 && threads <= threads_ &&
+  const bool together = threads > 1 && threads <= threads_ && any_wide_ &&
                         pool->TryRun([&](int thread) { RunSteps(workspace, thread, threads, pool, times); });
   if (!together) RunSteps(workspace, 0, 1, nullptr, times);
   if (workspace->failure_.failed) {

@@ -46,7 +46,8 @@ class Executor {
   uint64_t workspace_bytes() const;
 
   // Executes once. `inputs` and `outputs` hold one address per model input and output, not null, of at least IoDesc::bytes bytes.
-  // All threads of `pool` (at most `threads` of Create) take part; without a pool, or when it is busy, the caller does it alone.
+  // All threads of `pool` (at most `threads` of Create) take part in steps that are worth it; without a pool, without such steps, or
+  // when the pool is busy, the caller does it alone.
   // Results are the same either way. Floating point runs in the default environment and the caller's is restored.
   // INVALID_ARGUMENT with the node's name when a step reports a failure: later steps did not run then.
   absl::Status Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
@@ -58,6 +59,8 @@ class Executor {
     const KernelDef* kernel;
     std::shared_ptr<const void> state;
     uint32_t first_operand;  // in Workspace::addresses_
+    bool wide;               // all threads run it; otherwise the first one does
+    bool meet;               // all threads meet after it: it or the next step is wide
   };
   // An operand in a caller's buffer: its address is set at each execution.
   struct IoOperand {
@@ -70,10 +73,12 @@ class Executor {
   absl::Status Prepare(const LoadedOm& om, uint64_t scratch_limit);
   absl::StatusOr<uint64_t> ScratchOf(const KernelDef& kernel, const Step& step, uint64_t limit) const;
   void SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
+  void PlanMeetings();
   void RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const;
 
   const Program* program_ = nullptr;
   int threads_ = 1;
+  bool any_wide_ = false;
   uint64_t arena_size_ = 0;
   uint64_t scratch_per_thread_ = 0;
   uint8_t* weights_ = nullptr;  // never written

@@ -91,9 +91,9 @@ Program FakeProgram() {
   const Operand x{Space::kInput, 0, 0, kBytes}, w{Space::kWeights, 0, 0, kBytes}, y{Space::kOutput, 0, 0, kBytes};
   const Operand sum{Space::kArena, 0, 0, kBytes}, scaled{Space::kArena, 0, kRoom, kBytes};
   const std::string params = ParamBytes(FakeParams{kFakeElements, 3, 0});
-  program.steps = {{"fake.add", "add1", "Add", params, {x, w, sum}, kFakeElements},
-                   {"fake.scale", "scale", "Mul", params, {sum, scaled}, kFakeElements},
-                   {"fake.add", "add2", "Add", params, {scaled, sum, y}, kFakeElements}};
+  program.steps = {{"fake.add", "add1", "Add", params, {x, w, sum}, kFakeOperations},
+                   {"fake.scale", "scale", "Mul", params, {sum, scaled}, kFakeOperations},
+                   {"fake.add", "add2", "Add", params, {scaled, sum, y}, kFakeOperations}};
   return program;
 }
 

@@ -21,6 +21,8 @@ struct FakeParams {
 void RegisterFakeKernels();
 
 constexpr int64_t kFakeElements = 100;
+// What the steps claim to do: enough for the executor to use all threads.
+constexpr int64_t kFakeOperations = 1'000'000;
 // y = ((x + reverse(w)) * 3 + reverse(x + reverse(w))) with w[i] = i / 4 in the weights; for cpu-reference.
 Program FakeProgram();
 // The same computed directly.

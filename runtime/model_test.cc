@@ -86,6 +86,33 @@ TEST_F(ModelTest, AllThreadCountsAgree) {
   }
 }
 
+// Small steps run on one thread and meet the others only around large ones; a failure in any of them must release all threads.
+TEST_F(ModelTest, AnyMixOfSmallAndLargeSteps) {
+  for (int mix = 0; mix < 32; ++mix) {
+    Program program = FakeProgram();
+    program.steps[1].kernel = "fake.fail_if_negative";
+    const Step again = program.steps[1];
+    program.steps.insert(program.steps.begin() + 2, {again, again});
+    for (size_t i = 0; i < program.steps.size(); ++i) program.steps[i].operations = (mix >> i & 1) ? kFakeOperations : 1;
+    for (int threads = 1; threads <= 3; ++threads) {
+      ModelOptions options;
+      options.threads = threads;
+      const std::unique_ptr<Model> model = LoadFake(options, program);
+      Profiler profiler(program.steps.size());
+      for (int round = 0; round < 8; ++round) {
+        const std::vector<float> good = RandomInput(round);
+        std::vector<float> bad = good, y;
+        bad[12 * round] = -1000;
+        ASSERT_TRUE(Execute(model.get(), good, &y, round % 2 ? &profiler : nullptr).ok());
+        EXPECT_EQ(y, FakeResult(good)) << "mix " << mix << ", " << threads << " threads";
+        const absl::Status status = Execute(model.get(), bad, &y, round % 2 ? &profiler : nullptr);
+        EXPECT_NE(status.message().find("step 1 (node 'scale'"), absl::string_view::npos) << status;
+        EXPECT_EQ(y[0], -1) << "a later step ran";
+      }
+    }
+  }
+}
+
 TEST_F(ModelTest, ManyCallersShareOneModel) {
   ModelOptions options;
   options.threads = 2;
