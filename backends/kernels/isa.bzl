@@ -47,3 +47,20 @@ def tier_library(name, generic, special = {}, textual_hdrs = [], deps = []):
             "//conditions:default": [],
         }),
     )
+
+def avxvnni_as_avx512_library(name, src, textual_hdrs = [], deps = []):
+    """The avxvnni source with the AVX512-VNNI encoding of its instructions, in namespace avxvnni_evex.
+
+    For tests on machines that have the second instruction set and not the first.
+    """
+    cc_library(
+        name = name,
+        testonly = True,
+        srcs = [src],
+        textual_hdrs = textual_hdrs,
+        copts = ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512vl", "-mavx512vnni", "-DOMKIT_DOT_EVEX"] + _COPTS +
+                ["-DOMKIT_TIER_NAMESPACE=avxvnni_evex"],
+        linkstatic = True,
+        target_compatible_with = ["@platforms//cpu:x86_64"],
+        deps = ["//backends/kernels:tier"] + deps,
+    )

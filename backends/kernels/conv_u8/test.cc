@@ -2,27 +2,37 @@
 
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/conv_u8/reference.h"
+#include "backends/kernels/registration.h"
 #include "base/checked.h"
 #include "gtest/gtest.h"
 
 namespace omkit::kernels {
+namespace avxvnni_evex {
+void ConvU8(const KernelArgs& args);
+}
 namespace {
+
+void CheckConv(const std::string& kernel, Isa isa, const ConvCase& c, int threads) {
+  const ConvU8Params& p = c.params;
+  StepRunner runner(kernel, runtime::ParamBytes(p));
+  AddOperands(c, PackConvU8Weights(isa, c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups), &runner);
+  ASSERT_EQ(runner.Run(threads), absl::OkStatus());
+  ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " out " << p.out.dims[1]
+                                               << "x" << p.out.dims[2] << "x" << p.out.dims[3] << " kernel " << p.kernel_h << "x" << p.kernel_w
+                                               << " groups " << p.groups << " threads " << threads << " float " << p.float_output;
+}
+
+const ConvChoice kDense[] = {
+    {1, 1, 1, 16, 96, 7, 14, 1, false, true},  {1, 1, 1, 24, 144, 7, 7, 1, false, true}, {1, 1, 1, 64, 64, 7, 7, 2, false, true},
+    {3, 1, 1, 32, 64, 14, 14, 1, false, true}, {3, 2, 1, 3, 32, 15, 21, 1, false, true}, {7, 2, 1, 3, 64, 13, 28, 1, false, true},
+    {1, 1, 1, 260, 70, 1, 1, 1, false, true},  {1, 1, 1, 128, 33, 1, 1, 9, false, true}, {3, 1, 32, 4, 4, 6, 9, 1, false, true},
+    {1, 1, 3, 8, 80, 5, 5, 1, false, true},    {1, 1, 1, 1024, 40, 3, 5, 1, false, true},
+};
 
 class ConvU8Test : public testing::TestWithParam<Isa> {
  protected:
   static void SetUpTestSuite() { RegisterConvU8Kernels(); }
-
-  void Check(const ConvCase& c, int threads) {
-    const ConvU8Params& p = c.params;
-    const std::vector<uint8_t> packed =
-        PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
-    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
-    AddOperands(c, packed, &runner);
-    ASSERT_EQ(runner.Run(threads), absl::OkStatus());
-    ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " out " << p.out.dims[1]
-                                                 << "x" << p.out.dims[2] << "x" << p.out.dims[3] << " kernel " << p.kernel_h << "x" << p.kernel_w
-                                                 << " groups " << p.groups << " threads " << threads << " float " << p.float_output;
-  }
+  void Check(const ConvCase& c, int threads) { CheckConv(ConvU8Kernel(GetParam()), GetParam(), c, threads); }
 };
 
 TEST_P(ConvU8Test, EqualsNestedLoopsOnRandomCases) {
@@ -32,13 +42,7 @@ TEST_P(ConvU8Test, EqualsNestedLoopsOnRandomCases) {
 
 TEST_P(ConvU8Test, EqualsNestedLoopsOnDenseCases) {
   Random random(12);
-  const ConvChoice choices[] = {
-      {1, 1, 1, 16, 96, 7, 14, 1, false, true},  {1, 1, 1, 24, 144, 7, 7, 1, false, true}, {1, 1, 1, 64, 64, 7, 7, 2, false, true},
-      {3, 1, 1, 32, 64, 14, 14, 1, false, true}, {3, 2, 1, 3, 32, 15, 21, 1, false, true}, {7, 2, 1, 3, 64, 13, 28, 1, false, true},
-      {1, 1, 1, 260, 70, 1, 1, 1, false, true},  {1, 1, 1, 128, 33, 1, 1, 9, false, true}, {3, 1, 32, 4, 4, 6, 9, 1, false, true},
-      {1, 1, 3, 8, 80, 5, 5, 1, false, true},    {1, 1, 1, 1024, 40, 3, 5, 1, false, true},
-  };
-  for (const ConvChoice& choice : choices) {
+  for (const ConvChoice& choice : kDense) {
     for (int threads = 1; threads <= 5; ++threads) ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, choice), threads));
   }
 }
@@ -100,6 +104,20 @@ TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
     EXPECT_FALSE(runner.Verify().ok());
   }
 }
+
+#if defined(__x86_64__)
+TEST(ConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
+  if (!CpuSupports(Isa::kAvx512Vnni)) GTEST_SKIP() << "skipped: this machine has no AVX512-VNNI";
+  RegisterConvU8Kernels();
+  static runtime::KernelDef row = *runtime::FindKernel("conv_u8.avxvnni");
+  row.name = "conv_u8.avxvnni_evex";
+  row.run = RunTier<avxvnni_evex::ConvU8>;
+  ASSERT_EQ(runtime::RegisterKernel(&row), absl::OkStatus());
+  Random random(14);
+  for (int i = 0; i < 200; ++i) ASSERT_NO_FATAL_FAILURE(CheckConv(row.name, Isa::kAvxVnni, RandomConvCase(random, {}), 1 + i % 5)) << "case " << i;
+  for (const ConvChoice& choice : kDense) ASSERT_NO_FATAL_FAILURE(CheckConv(row.name, Isa::kAvxVnni, RandomConvCase(random, choice), 2));
+}
+#endif
 
 INSTANTIATE_TEST_SUITE_P(Tiers, ConvU8Test, testing::ValuesIn(RunnableTiers()), [](const auto& info) { return std::string(IsaName(info.param)); });
 

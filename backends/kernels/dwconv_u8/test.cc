@@ -1,25 +1,42 @@
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
 
 #include "backends/kernels/conv_u8/reference.h"
+#include "backends/kernels/registration.h"
 #include "gtest/gtest.h"
 
 namespace omkit::kernels {
+namespace avxvnni_evex {
+void DwConvU8(const KernelArgs& args);
+}
 namespace {
+
+void CheckDwConv(const std::string& kernel, Isa isa, const ConvCase& c, int threads) {
+  const DwConvU8Params& p = c.params;
+  StepRunner runner(kernel, runtime::ParamBytes(p));
+  AddOperands(c, PackDwConvU8Weights(isa, c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
+  ASSERT_EQ(runner.Run(threads), absl::OkStatus());
+  ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " kernel " << p.kernel_h
+                                               << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation "
+                                               << p.dilation_h << "x" << p.dilation_w << " threads " << threads << " float " << p.float_output
+                                               << " residual " << p.has_residual;
+}
+
+// Shapes with a loop of their own.
+ConvChoice FastChoice(int kernel, int stride, int i) {
+  ConvChoice choice;
+  choice.depthwise = true;
+  choice.kernel = kernel;
+  choice.stride = stride;
+  choice.dense = i % 2 == 0;
+  choice.width = i % 3 == 0 ? 1 + i / 3 : 0;
+  choice.in_channels = i % 5 == 0 ? 64 : 0;
+  return choice;
+}
 
 class DwConvU8Test : public testing::TestWithParam<Isa> {
  protected:
   static void SetUpTestSuite() { RegisterDwConvU8Kernels(); }
-
-  void Check(const ConvCase& c, int threads) {
-    const DwConvU8Params& p = c.params;
-    StepRunner runner(DwConvU8Kernel(GetParam()), runtime::ParamBytes(p));
-    AddOperands(c, PackDwConvU8Weights(GetParam(), c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
-    ASSERT_EQ(runner.Run(threads), absl::OkStatus());
-    ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " kernel " << p.kernel_h
-                                                 << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation "
-                                                 << p.dilation_h << "x" << p.dilation_w << " threads " << threads << " float " << p.float_output
-                                                 << " residual " << p.has_residual;
-  }
+  void Check(const ConvCase& c, int threads) { CheckDwConv(DwConvU8Kernel(GetParam()), GetParam(), c, threads); }
 };
 
 TEST_P(DwConvU8Test, EqualsNestedLoopsOnRandomCases) {
@@ -34,14 +51,7 @@ TEST_P(DwConvU8Test, EqualsNestedLoopsOnFastShapes) {
   for (int kernel : {3, 5}) {
     for (int stride : {1, 2}) {
       for (int i = 0; i < 30; ++i) {
-        ConvChoice choice;
-        choice.depthwise = true;
-        choice.kernel = kernel;
-        choice.stride = stride;
-        choice.dense = i % 2 == 0;
-        choice.width = i % 3 == 0 ? 1 + i / 3 : 0;
-        choice.in_channels = i % 5 == 0 ? 64 : 0;
-        ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
+        ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, FastChoice(kernel, stride, i)), 1 + i % 5)) << "case " << i;
       }
     }
   }
@@ -71,6 +81,22 @@ TEST_P(DwConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   EXPECT_FALSE(verify([](DwConvU8Params* p) { p->stride_w = 0; }).ok());
   EXPECT_FALSE(verify([](DwConvU8Params* p) { p->pad_left = 100; }).ok());
 }
+
+#if defined(__x86_64__)
+TEST(DwConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
+  if (!CpuSupports(Isa::kAvx512Vnni)) GTEST_SKIP() << "skipped: this machine has no AVX512-VNNI";
+  RegisterDwConvU8Kernels();
+  static runtime::KernelDef row = *runtime::FindKernel("dwconv_u8.avxvnni");
+  row.name = "dwconv_u8.avxvnni_evex";
+  row.run = RunTier<avxvnni_evex::DwConvU8>;
+  ASSERT_EQ(runtime::RegisterKernel(&row), absl::OkStatus());
+  Random random(24);
+  for (int i = 0; i < 120; ++i) {
+    const ConvChoice choice = FastChoice(i % 3 == 0 ? 0 : i % 3 == 1 ? 3 : 5, i % 3 == 0 ? 0 : 1 + i % 2, i);
+    ASSERT_NO_FATAL_FAILURE(CheckDwConv(row.name, Isa::kAvxVnni, RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
+  }
+}
+#endif
 
 INSTANTIATE_TEST_SUITE_P(Tiers, DwConvU8Test, testing::ValuesIn(RunnableTiers()), [](const auto& info) { return std::string(IsaName(info.param)); });
 
