@@ -48,12 +48,8 @@ QuantParams ChooseAsymmetricU8(float lo, float hi) {
     low = low < 0 ? low - widen : low;
     high = low < 0 ? high + widen : low + kNarrowest;
   }
-  double zero = std::nearbyint(-low * kLevels / (high - low));
-  zero = std::min(std::max(zero, 0.0), kLevels);
-  // Moves the end that has to move so that 0 falls on an integer; the range never shrinks.
-  double scale = (high - low) / kLevels;
-  if (zero > 0) scale = std::max(scale, -low / zero);
-  if (zero < kLevels) scale = std::max(scale, high / (kLevels - zero));
+  const double scale = (high - low) / kLevels;
+  const double zero = std::min(std::max(std::nearbyint(-low / scale), 0.0), kLevels);
   return QuantParams::PerTensor(static_cast<float>(scale), static_cast<int32_t>(zero));
 }
 

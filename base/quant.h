@@ -44,7 +44,8 @@ struct QuantRange {
 // [0,255] for uint8, [-128,127] for int8, and so on for the integer types up to 32 bits.
 QuantRange RangeOf(DType dtype);
 
-// Parameters of an asymmetric uint8 tensor that covers [lo, hi] and 0 exactly. Ranges narrower than 8e-4 are widened.
+// Parameters of an asymmetric uint8 tensor over [lo, hi] widened to hold 0, which is exact; rounding the zero point moves the range by
+// half a step at most. Ranges narrower than 8e-4 are widened.
 QuantParams ChooseAsymmetricU8(float lo, float hi);
 // Scale of a symmetric int8 slice with largest magnitude `amax` in [-127, 127]; 1 for an all-zero slice.
 float ChooseSymmetricS8(float amax);

@@ -1,12 +1,19 @@
 #include "backends/kernels/registration.h"
 
 #include "absl/strings/str_format.h"
+#include "base/cpu.h"
 #include "base/status.h"
 
 namespace omkit::kernels {
 
 void RegisterRows(absl::Span<const runtime::KernelDef> rows) {
-  for (const runtime::KernelDef& row : rows) runtime::RegisterKernel(&row).IgnoreError();
+  for (const runtime::KernelDef& row : rows) {
+    // A step may name any kernel: a row that this machine cannot execute must not be found.
+    const absl::string_view name = row.name;
+    Isa isa = Isa::kGeneric;
+    if (FindIsa(name.substr(name.rfind('.') + 1), &isa) && !CpuSupports(isa)) continue;
+    runtime::RegisterKernel(&row).IgnoreError();
+  }
 }
 
 absl::Status VerifyStepShape(const runtime::Step& step, size_t params_size, size_t min_operands, size_t max_operands) {
