@@ -17,6 +17,7 @@
 //   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; saturate is dropped (8-bit floats only)
 //   CastLike            Cast to the type of input 1, which must be known when the node is imported
 //   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
+//   QLinearConv         QLinearMatMul too: the float operator between DequantizeLinear and QuantizeLinear
 #ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
 #define OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
 
@@ -41,6 +42,8 @@ absl::Status Variadic(OnnxNode& node);
 absl::Status Cast(OnnxNode& node);
 absl::Status CastLike(OnnxNode& node);
 absl::Status QuantizeLinear(OnnxNode& node);
+absl::Status QLinearConv(OnnxNode& node);
+absl::Status QLinearMatMul(OnnxNode& node);
 
 }  // namespace omkit::frontends::adapters
 

@@ -118,6 +118,13 @@ TEST(Importer, BringsEveryOpsetToTheCanonicalForm) {
       {13, "node { op_type: 'Cast' input: 'x' output: 'y' attribute { name: 'to' type: INT i: 7 } }", "y = Cast(x) to=11"},
       {15, "node { op_type: 'Cast' input: 'x' output: 'c' attribute { name: 'to' type: INT i: 2 } } node { op_type: 'CastLike' input: 'x' input: 'c' output: 'y' }",
        "c = Cast(x) to=6; y = Cast(x) to=6"},
+      {13, "initializer { name: 's' data_type: 1 float_data: 0.5 } initializer { name: 't' data_type: 1 float_data: 0.25 } "
+           "initializer { name: 'z' data_type: 3 int32_data: 1 } initializer { name: 'w' data_type: 3 dims: 1 dims: 1 dims: 1 int32_data: 7 } "
+           "initializer { name: 'b' data_type: 6 dims: 1 int32_data: 9 } node { op_type: 'QuantizeLinear' input: 'x' input: 's' input: 'z' output: 'q' } "
+           "node { name: 'c' op_type: 'QLinearConv' input: 'q' input: 's' input: 'z' input: 'w' input: 't' input: 'z' input: 's' input: 'z' input: 'b' output: 'y' }",
+       "q = QuantizeLinear(x, float32[]{0.5}, int8[]{1}); c/x = DequantizeLinear(q, float32[]{0.5}, int8[]{1}) axis=1; "
+       "c/w = DequantizeLinear(int8[1x1x1]{7}, float32[]{0.25}, int8[]{1}) axis=0; c/bias = DequantizeLinear(int32[1]{9}, float32[]{0.125}, -) axis=0; "
+       "c/real = Conv(c/x, c/w, c/bias); y = QuantizeLinear(c/real, float32[]{0.5}, int8[]{1})"},
       {13, "node { op_type: 'Constant' output: 'y' attribute { name: 'value_ints' type: INTS ints: 3 ints: 4 } } "
            "node { op_type: 'Neg' input: 'x' output: 'z' }",
        "z = Neg(x)"},

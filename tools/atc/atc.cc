@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -16,9 +15,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "frontends/calibration_data.h"
 #include "frontends/frontend.h"
+#include "frontends/qdq/absorb.h"
 #include "runtime/om_file.h"
 #include "runtime/soc.h"
 #include "tools/atc/errors.h"
@@ -56,15 +57,6 @@ absl::StatusOr<std::string> HashFile(const std::string& path) {
   return absl::StrFormat("xxh3-128:%016x%016x", hash.high64, hash.low64);
 }
 
-bool CarriesQuantization(const ir::Graph& graph) {
-  const auto order = graph.TopologicalOrder();
-  if (!order.ok()) return false;
-  for (const ir::NodeId id : *order) {
-    if (graph.node(id).op == ir::OpKind::kQuantizeLinear) return true;
-  }
-  return false;
-}
-
 void NoteSoc(const std::string& soc_version, std::ostream& out) {
   if (!runtime::IsSocAlias(soc_version)) return;
   const std::string row = runtime::HostSoc().name;
@@ -73,13 +65,14 @@ void NoteSoc(const std::string& soc_version, std::ostream& out) {
   out << "\n";
 }
 
-// Logs each tenth of the calibration; a console that shows standard error gets a running line instead.
+// A running line on a terminal; otherwise each tenth of the calibration is logged.
 passes::ProgressFn CalibrationProgress() {
-  return [last = -1, line = std::make_shared<Progress>("calibration")](double done) mutable {
-    const int percent = static_cast<int>(done * 100);
-    if (line->shown()) line->Update(done);
-    else if (percent / 10 != last / 10) Log(LogLevel::kInfo, absl::StrCat("calibration: ", percent, "%"));
-    last = percent;
+  auto line = std::make_shared<Progress>("calibration");
+  return [line, last = 0](double done) mutable {
+    line->Update(done);
+    const int tenths = static_cast<int>(done * 10);
+    if (!line->shown() && tenths != last) Log(LogLevel::kInfo, absl::StrCat("calibration: ", tenths * 10, "%"));
+    last = tenths;
   };
 }
 
@@ -128,7 +121,7 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     compile.quant_type = QuantType::kInt8;
     compile.progress = CalibrationProgress();
     if (!options.calibration_folder.empty()) compile.calibration = CalibrationFrom(options.calibration_folder, &data_error);
-    else if (!CarriesQuantization(**graph)) {
+    else if (!frontends::CarriesQuantization(**graph)) {
       return Error(ErrorCode::E10058, {"--calibrate_tool_path", "--quant_type=1 needs a folder of calibration samples for this model."});
     }
     if (!options.keep_dtype.empty()) {
