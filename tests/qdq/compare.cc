@@ -66,7 +66,8 @@ void CompareAndAdopt(const std::string& name, const Tensor& actual, Tensor* expe
 }
 
 void CompareOutput(const Tensor& actual, const Tensor& expected, Difference* difference) {
-  ASSERT_EQ(actual.type().ToString(), expected.type().ToString());
+  ASSERT_EQ(actual.dtype(), expected.dtype());
+  ASSERT_EQ(actual.shape(), expected.shape());
   if (expected.dtype() != DType::kFloat32) return;
   double error = 0, magnitude = 1e-30;
   for (int64_t i = 0; i < expected.elements(); ++i) {
