@@ -9,8 +9,6 @@
 namespace omkit::kernels {
 namespace {
 
-enum class Mode { kPlain, kResidual, kFloat };
-
 constexpr int kStripRows = 8;
 
 // One block of channels over up to kStripRows output rows.
@@ -27,6 +25,7 @@ struct Strip {
   int64_t column_step, row_step;  // bytes between neighbouring taps
   int64_t in_step, out_step, residual_step;  // bytes between neighbouring output pixels
   __m512i zero_point, clamp_min, clamp_max;
+  bool has_residual;
   const DwConvU8Params* params;
 };
 
@@ -137,12 +136,12 @@ __attribute__((noinline)) void ScatterFloats(const Strip& s, uint8_t* const* out
   for (int i = 0; i < kJoined; ++i) __builtin_memcpy(out[i], ordered[i], static_cast<unsigned>(count) * sizeof(float));
 }
 
-template <int kJoined, Mode kMode, bool kWhole>
+template <int kJoined, bool kWhole, bool kFloat>
 OMKIT_INLINE void Finish(const Strip& s, const Cursor<kJoined>& at, const Slots& acc) {
   __m512 value[4];
 #pragma GCC unroll 4
   for (int v = 0; v < 4; ++v) value[v] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc.v[v]), _mm512_loadu_ps(s.multiplier + 16 * v));
-  if (kMode == Mode::kResidual || (kMode == Mode::kFloat && s.params->has_residual)) {
+  if (__builtin_expect(s.has_residual, 0)) {
     const __m512i zero = _mm512_setzero_si512(), residual_zero = _mm512_set1_epi32(s.params->residual_zero);
     const Slots q = Interleave(Gather<kJoined, false>(at.residual, 0, s.mask), zero, zero, zero);
     for (int v = 0; v < 4; ++v) {
@@ -150,7 +149,7 @@ OMKIT_INLINE void Finish(const Strip& s, const Cursor<kJoined>& at, const Slots&
       value[v] = _mm512_add_ps(value[v], _mm512_mul_ps(side, _mm512_set1_ps(s.params->residual_multiplier)));
     }
   }
-  if constexpr (kMode == Mode::kFloat) {
+  if constexpr (kFloat) {
     const __m512 lo = _mm512_set1_ps(s.params->act_min), hi = _mm512_set1_ps(s.params->act_max);
     for (int v = 0; v < 4; ++v) value[v] = _mm512_min_ps(hi, _mm512_max_ps(lo, value[v]));
     ScatterFloats<kJoined>(s, at.out, value);
@@ -199,34 +198,32 @@ struct Fast {
   }
 
   // kDepth steps, the first with kPhase == kDepth - 1.
-  template <Mode kMode, int kDone>
+  template <int kDone>
   static OMKIT_INLINE void Round(const Strip& s, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
     if constexpr (kDone < kDepth) {
       Step<(kDepth - 1 + kDone) % kDepth>(s, kStride, at, acc);
-      Finish<kJoined, kMode, kWhole>(s, *at, acc[kDone]);
+      Finish<kJoined, kWhole, false>(s, *at, acc[kDone]);
       at->AdvanceOut(s);
-      Round<kMode, kDone + 1>(s, at, acc);
+      Round<kDone + 1>(s, at, acc);
     }
   }
 
-  template <Mode kMode>
   static void Run(const Strip& strip) {
     const Strip s = strip;  // a local copy cannot be changed by the stores of bytes
-    for (int row = 0; row < strip.count; row += kJoined) RunRow<kMode>(s, Cursor<kJoined>(strip, row));
+    for (int row = 0; row < strip.count; row += kJoined) RunRow(s, Cursor<kJoined>(strip, row));
   }
 
-  template <Mode kMode>
   static OMKIT_INLINE void RunRow(const Strip& s, Cursor<kJoined> at) {
     Slots acc[kDepth];
 #pragma GCC unroll 5
     for (int d = 0; d < kDepth; ++d) Bias(s, &acc[d]);
     Begin<0>(s, &at, acc);
     int64_t t = kDepth - 1;
-    for (; t + kDepth <= s.pixels; t += kDepth) Round<kMode, 0>(s, &at, acc);
+    for (; t + kDepth <= s.pixels; t += kDepth) Round<0>(s, &at, acc);
     for (; t < s.pixels + kDepth - 1; ++t) {
       const int64_t left = (s.pixels - 1) * kStride + kKernel - t * kStride;
       Step<kDepth - 1>(s, left < kStride ? static_cast<int>(left) : kStride, &at, acc);
-      Finish<kJoined, kMode, kWhole>(s, at, acc[0]);
+      Finish<kJoined, kWhole, false>(s, at, acc[0]);
       at.AdvanceOut(s);
 #pragma GCC unroll 5
       for (int d = 0; d + 1 < kDepth; ++d) acc[d] = acc[d + 1];
@@ -235,15 +232,13 @@ struct Fast {
 };
 
 // Kernels of any size, stride and dilation, one output pixel at a time.
-template <int kJoined, bool kWhole>
+template <int kJoined, bool kWhole, bool kFloat>
 struct General {
-  template <Mode kMode>
   static void Run(const Strip& strip) {
     const Strip s = strip;
-    for (int row = 0; row < strip.count; row += kJoined) RunRow<kMode>(s, Cursor<kJoined>(strip, row));
+    for (int row = 0; row < strip.count; row += kJoined) RunRow(s, Cursor<kJoined>(strip, row));
   }
 
-  template <Mode kMode>
   static OMKIT_INLINE void RunRow(const Strip& s, Cursor<kJoined> at) {
     const int kernel_h = s.params->kernel_h, kernel_w = s.params->kernel_w;
     for (int64_t pixel = 0; pixel < s.pixels; ++pixel) {
@@ -255,29 +250,23 @@ struct General {
           MultiplyAdd(LoadColumn<kJoined, kWhole>(s, at, x * s.column_step, g, kernel_h), weights, &acc);
         }
       }
-      Finish<kJoined, kMode, kWhole>(s, at, acc);
+      Finish<kJoined, kWhole, kFloat>(s, at, acc);
       at.AdvanceIn(s.in_step);
       at.AdvanceOut(s);
     }
   }
 };
 
-template <typename Kernel>
-void RunMode(const Strip& s) {
-  if (s.params->has_residual) Kernel::template Run<Mode::kResidual>(s);
-  else Kernel::template Run<Mode::kPlain>(s);
-}
-
 template <int kJoined, bool kWhole>
 void RunStrip(const Strip& s) {
   const DwConvU8Params& p = *s.params;
-  if (p.float_output) return General<kJoined, kWhole>::template Run<Mode::kFloat>(s);
+  if (p.float_output) return General<kJoined, kWhole, true>::Run(s);
   const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1 && s.pixels >= 5;
-  if (square && p.kernel_h == 3 && p.stride_w == 1) return RunMode<Fast<3, 1, kJoined, kWhole>>(s);
-  if (square && p.kernel_h == 3 && p.stride_w == 2) return RunMode<Fast<3, 2, kJoined, kWhole>>(s);
-  if (square && p.kernel_h == 5 && p.stride_w == 1) return RunMode<Fast<5, 1, kJoined, kWhole>>(s);
-  if (square && p.kernel_h == 5 && p.stride_w == 2) return RunMode<Fast<5, 2, kJoined, kWhole>>(s);
-  RunMode<General<kJoined, kWhole>>(s);
+  if (square && p.kernel_h == 3 && p.stride_w == 1) return Fast<3, 1, kJoined, kWhole>::Run(s);
+  if (square && p.kernel_h == 3 && p.stride_w == 2) return Fast<3, 2, kJoined, kWhole>::Run(s);
+  if (square && p.kernel_h == 5 && p.stride_w == 1) return Fast<5, 1, kJoined, kWhole>::Run(s);
+  if (square && p.kernel_h == 5 && p.stride_w == 2) return Fast<5, 2, kJoined, kWhole>::Run(s);
+  General<kJoined, kWhole, false>::Run(s);
 }
 
 // At most kStripRows rows of the grid, one block of channels.
@@ -301,6 +290,7 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
   s.zero_point = _mm512_set1_epi16(static_cast<int16_t>(p.out_zero));
   s.clamp_min = _mm512_set1_epi8(static_cast<char>(p.clamp_min));
   s.clamp_max = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
+  s.has_residual = p.has_residual != 0;
   s.params = &p;
   s.count = static_cast<int>(rows.end - rows.begin);
   for (int i = 0; i < kStripRows; ++i) {
