@@ -73,6 +73,22 @@ bool CollapseViews(absl::Span<View* const> views) {
   return true;
 }
 
+std::vector<int> PhysicalOrder(const View& view) {
+  std::vector<int> order;
+  for (int i = 0; i < view.rank; ++i) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return std::abs(view.strides[a]) > std::abs(view.strides[b]); });
+  return order;
+}
+
+View Permuted(const View& view, const std::vector<int>& order) {
+  View permuted = view;
+  for (int i = 0; i < view.rank; ++i) {
+    permuted.dims[i] = view.dims[order[i]];
+    permuted.strides[i] = view.strides[order[i]];
+  }
+  return permuted;
+}
+
 View BroadcastView(const Place& place, const Shape& dims) {
   View view;
   view.element_size = place.view.element_size;

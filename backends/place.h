@@ -3,6 +3,7 @@
 #define OMKIT_BACKENDS_PLACE_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "backends/kernels/view.h"
@@ -34,6 +35,11 @@ kernels::View Nhwc(const Place& place);
 // Rewrites views of equal dims alike: dimensions of size 1 go, the rest is ordered by the last view's strides, and neighbours that are
 // contiguous in every view merge. OK is false when more than kMaxViewRank dimensions remain.
 bool CollapseViews(absl::Span<kernels::View* const> views);
+// The dimensions from the largest stride to the smallest: kernels run along the last dimension they are given, so lowering hands them
+// views in this order.
+std::vector<int> PhysicalOrder(const kernels::View& view);
+// The view with its dimensions in the given order.
+kernels::View Permuted(const kernels::View& view, const std::vector<int>& order);
 // A view of `dims` with zero strides along the dimensions in which `place` is broadcast (numpy rules).
 kernels::View BroadcastView(const Place& place, const Shape& dims);
 // The halo that a Conv node reads around its input.

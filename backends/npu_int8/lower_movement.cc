@@ -316,14 +316,16 @@ absl::Status LowerResize(const Node& node, ProgramBuilder& builder) {
   const Place out = builder.NewLike(node.outputs[0], in);
   std::vector<BlockId> operands = {in.block, out.block};
   if (node.attrs.String("mode", "nearest") == "nearest") {
-    kernels::ResizeNearestParams params{in.view, out.view, 0};
-    for (int axis = 0; axis < x.rank(); ++axis) {
+    const std::vector<int> order = PhysicalOrder(out.view);
+    kernels::ResizeNearestParams params{Permuted(in.view, order), Permuted(out.view, order), 0};
+    for (size_t i = 0; i < order.size(); ++i) {
+      const int axis = order[i];
       if (x.dim(axis) == y.dim(axis)) continue;
       OMKIT_ASSIGN_OR_RETURN(const std::vector<double> coordinates, SourceCoordinates(builder.graph(), node, axis));
       std::vector<int32_t> table;
       for (double c : coordinates) table.push_back(static_cast<int32_t>(std::lround(c)));
       operands.push_back(builder.AddWeights(table));
-      params.axes |= 1u << axis;
+      params.axes |= 1u << i;
     }
     if (params.axes == 0) return AddCopy(node, in, in.view, out, out.view, builder);
     builder.AddStep(node, kernels::ResizeNearestKernel(builder.isa()), params, operands);
@@ -344,7 +346,11 @@ absl::Status LowerResize(const Node& node, ProgramBuilder& builder) {
     }
     operands.push_back(builder.AddWeights(table));
   }
-  builder.AddStep(node, kernels::ResizeLinearKernel(builder.isa()), kernels::ResizeLinearParams{in.view, out.view, 2, 3}, operands);
+  const std::vector<int> order = PhysicalOrder(out.view);
+  const auto position = [&](int axis) { return static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin()); };
+  const kernels::ResizeLinearParams params{Permuted(in.view, order), Permuted(out.view, order), position(2), position(3)};
+  if (params.axis_y > params.axis_x) return absl::InternalError("columns lie further apart than rows");
+  builder.AddStep(node, kernels::ResizeLinearKernel(builder.isa()), params, operands);
   return absl::OkStatus();
 }
 

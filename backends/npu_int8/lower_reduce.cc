@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -81,7 +82,13 @@ absl::Status LowerSoftmax(const Node& node, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
   const Place out = builder.NewLike(node.outputs[0], in);
   OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(node.attrs.Int("axis", -1), in.view.rank));
-  const kernels::SoftmaxF32Params params{in.view, out.view, axis, node.op == OpKind::kLogSoftmax ? 1 : 0};
+  std::vector<int> order = PhysicalOrder(in.view);
+  // Many short rows run side by side, one long row along itself.
+  constexpr int64_t kShortRow = 8;
+  const auto at = std::find(order.begin(), order.end(), axis);
+  if (in.view.dims[axis] < kShortRow) std::rotate(order.begin(), at, at + 1);
+  const auto new_axis = static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin());
+  const kernels::SoftmaxF32Params params{Permuted(in.view, order), Permuted(out.view, order), new_axis, node.op == OpKind::kLogSoftmax ? 1 : 0};
   builder.AddStep(node, kernels::SoftmaxF32Kernel(builder.isa()), params, {in.block, out.block});
   return absl::OkStatus();
 }
@@ -98,7 +105,9 @@ absl::Status LowerReduce(const Node& node, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
   const Place out = builder.NewPlain(node.outputs[0]);
   const View kept = KeepDims(out.view, builder.type(node.inputs[0]).shape, axes, node.attrs.Int("keepdims", 1) != 0);
-  const kernels::ReduceF32Params params{in.view, kept, *ReduceKind(node.op), axes};
+  const std::vector<int> order = PhysicalOrder(in.view);
+  kernels::ReduceF32Params params{Permuted(in.view, order), Permuted(kept, order), *ReduceKind(node.op), 0};
+  for (size_t i = 0; i < order.size(); ++i) params.axes |= (axes >> order[i] & 1) << i;
   builder.AddStep(node, kernels::ReduceF32Kernel(builder.isa()), params, {in.block, out.block});
   return absl::OkStatus();
 }
@@ -113,7 +122,9 @@ absl::Status LowerArgMax(const Node& node, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(node.attrs.Int("axis", 0), in.view.rank));
   const Place out = builder.NewPlain(node.outputs[0]);
   const View kept = KeepDims(out.view, builder.type(node.inputs[0]).shape, 1u << axis, node.attrs.Int("keepdims", 1) != 0);
-  const kernels::ArgMaxF32Params params{in.view, kept, axis, node.op == OpKind::kArgMin ? 1 : 0,
+  const std::vector<int> order = PhysicalOrder(in.view);
+  const auto new_axis = static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin());
+  const kernels::ArgMaxF32Params params{Permuted(in.view, order), Permuted(kept, order), new_axis, node.op == OpKind::kArgMin ? 1 : 0,
                                         node.attrs.Int("select_last_index", 0) != 0 ? 1 : 0};
   builder.AddStep(node, kernels::ArgMaxF32Kernel(builder.isa()), params, {in.block, out.block});
   return absl::OkStatus();
