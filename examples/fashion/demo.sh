@@ -25,10 +25,11 @@ for arg in "$@"; do
 done
 
 root=$PWD  # Bazel starts tests and 'run' at the root of the runfiles
-[[ -e $root/examples/fashion/prepare.py ]] || root=$(readlink -f "$0").runfiles/omkit
+if [[ -d $0.runfiles/omkit ]]; then root=$(cd "$0.runfiles/omkit" && pwd); fi
+[[ -x $root/tools/atc/atc ]] || { echo "demo: start this by ./bazelw run //examples/fashion:demo" >&2; exit 2; }
 fashion=$root/examples/fashion
 atc=$root/tools/atc/atc
-if [[ -z $folder ]]; then folder=$(mktemp -d "${TMPDIR:-/tmp}/omkit-fashion.XXXXXX"); fi
+if [[ -z $folder ]]; then folder=$(mktemp -d "${TEST_TMPDIR:-${TMPDIR:-/tmp}}/omkit-fashion.XXXXXX"); fi
 cd "${BUILD_WORKING_DIRECTORY:-$PWD}"
 mkdir -p "$folder"
 cd "$folder"
