@@ -45,11 +45,12 @@ double RelativeError(absl::Span<const int16_t> values, double squared_error) {
   return energy == 0 ? 0 : std::sqrt(squared_error / energy);
 }
 
-// Candidates run from clipping at 127 steps to the scale that holds the largest weight.
+// Some 32 candidates run from clipping at 127 steps to the scale that holds the largest weight.
 Channel BestScale(absl::Span<const int16_t> values, int largest, double scale, double* squared_error) {
   Channel best;
   *squared_error = std::numeric_limits<double>::infinity();
-  for (int reach = kLimit; reach <= largest; ++reach) {
+  const int step = std::max(1, (largest - kLimit) / 32);
+  for (int reach = kLimit; reach <= largest; reach += step) {
     const double factor = static_cast<double>(reach) / kLimit;
     Channel candidate = Rescale(values, factor, scale);
     const double error = SquaredError(values, candidate, factor);

@@ -56,6 +56,9 @@ absl::StatusOr<QuantParams> ReadActivationParams(const Graph& graph, const Node&
 bool MovesIntegers(const Graph& graph, const ir::Use& use) {
   const Node& node = graph.node(use.node);
   if (use.input != 0 || node.op == OpKind::kConcat) return false;
+  for (ValueId v : node.outputs) {
+    if (v == ir::kNoValue) return false;
+  }
   if (node.op == OpKind::kMaxPool) return node.outputs.size() == 1;
   return node.op == OpKind::kPad ? !HasInput(node, 2) : ir::Def(node.op).Is(ir::kMovement);
 }

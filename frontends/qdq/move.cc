@@ -28,6 +28,9 @@ bool PadsWithZero(const Graph& graph, const Node& node) {
 }
 
 bool Moves(const Graph& graph, const Node& node) {
+  for (ValueId v : node.outputs) {
+    if (v == ir::kNoValue) return false;
+  }
   if (node.outputs.empty() || graph.value(node.outputs[0]).type.dtype != DType::kFloat32) return false;
   switch (node.op) {
     case OpKind::kMaxPool: return node.outputs.size() == 1;
@@ -138,8 +141,8 @@ absl::StatusOr<ValueId> QuantizedCopy(Graph& graph, ValueId v, const TensorType&
   return q;
 }
 
-// Quantize(M(x)) -> M(Quantize(x)) when nothing else reads M's result.
-absl::StatusOr<bool> Rise(Graph& graph, NodeId id) {
+// Quantize(M(x)) -> M(Quantize(x)) when nothing else reads M's result; appends the new Quantize nodes to `risen`.
+absl::StatusOr<bool> RiseOnce(Graph& graph, NodeId id, std::vector<NodeId>* risen) {
   const Node quantize = graph.node(id);
   const Node* producer = graph.Producer(quantize.inputs[0]);
   if (producer == nullptr || !Moves(graph, *producer) || producer->outputs.size() != 1) return false;
@@ -153,12 +156,25 @@ absl::StatusOr<bool> Rise(Graph& graph, NodeId id) {
   for (size_t i = 0; i < MovedInputs(mover); ++i) {
     const std::string name = i == 0 ? quantize.name : absl::StrCat(quantize.name, ":", i);
     OMKIT_ASSIGN_OR_RETURN(inputs[i], QuantizedCopy(graph, inputs[i], like, name));
+    if (!graph.IsConstant(inputs[i])) risen->push_back(graph.Producer(inputs[i])->id);
   }
   if (mover.op == OpKind::kPad && inputs.size() > 2) inputs[2] = ir::kNoValue;
   graph.RemoveNode(id);
   graph.RemoveNode(mover.id);
   graph.AddNodeInto(mover.op, mover.name, inputs, quantize.outputs, mover.attrs);
   return true;
+}
+
+absl::StatusOr<bool> Rise(Graph& graph, NodeId id) {
+  std::vector<NodeId> work = {id};
+  bool changed = false;
+  while (!work.empty()) {
+    const NodeId next = work.back();
+    work.pop_back();
+    OMKIT_ASSIGN_OR_RETURN(const bool risen, RiseOnce(graph, next, &work));
+    changed |= risen;
+  }
+  return changed;
 }
 
 // Quantize(Dequantize(a)) -> a, or Quantize(a) when the parameters differ.

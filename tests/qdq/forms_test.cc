@@ -299,6 +299,27 @@ TEST(WideWeights, AreRequantizedWithAWarning) {
   EXPECT_LE(d.largest, 1);
 }
 
+TEST(LongChains, TakeNoTimeInEitherDirection) {
+  Maker m;
+  const ValueId x = m.Input({2, 3});
+  ValueId y = m.Op(OpKind::kExp, {x});
+  ValueId z = m.Fake(x, 0.02f, 100);
+  for (int i = 0; i < 400; ++i) {
+    Attrs turn = With("perm", std::vector<int64_t>{1, 0});
+    y = m.Op(OpKind::kTranspose, {y}, turn);
+    z = m.Op(OpKind::kTranspose, {z}, turn);
+  }
+  m.Output(m.Fake(y, 0.02f, 100));
+  m.Output(z);
+  ASSERT_TRUE(ir::InferGraph(m.graph()).ok());
+  ASSERT_TRUE(passes::RunPasses({passes::InferShapes()}, {}, m.graph()).ok());
+  const std::unique_ptr<Graph> absorbed = m.graph().Clone();
+  ASSERT_TRUE(frontends::AbsorbQdq(*absorbed).ok());
+  EXPECT_TRUE(absl::StartsWith(Ops(*absorbed), "Exp Quantize Transpose Transpose")) << Ops(*absorbed).substr(0, 60);
+  EXPECT_EQ(absorbed->CountNodes(), 1 + 2 * 400 + 2 + 2);
+  EXPECT_EQ(testing::Compare(m.graph(), *absorbed, testing::MadeInputs(m.graph(), -2, 3)).largest, 0);
+}
+
 struct Refusal {
   const char* name;
   std::function<void(Maker&)> make;

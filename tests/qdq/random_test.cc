@@ -4,6 +4,7 @@
 
 #include "backends/compile.h"
 #include "backends/run_side.h"
+#include "base/log.h"
 #include "frontends/qdq/absorb.h"
 #include "gtest/gtest.h"
 #include "ir/evaluate.h"
@@ -107,6 +108,22 @@ TEST(RandomQdq, CompiledModelsComputeTheInterpretersBits) {
   std::printf("%d of %d models wholly integer, %d reference steps\n", exact, static_cast<int>(kGraphs), reference_steps);
   EXPECT_GT(exact, 20);
   EXPECT_LE(reference_steps, 5);
+}
+
+TEST(RandomQdq, KeepsItsQuantizationWhenInt8IsAskedFor) {
+  RegisterAllKernels();
+  std::string warning;
+  SetLogSink([&](LogLevel level, absl::string_view text) {
+    if (level == LogLevel::kWarning) warning += std::string(text);
+  });
+  CompileOptions options;
+  options.quant_type = QuantType::kInt8;
+  const auto asked = Compile(RandomModel(3), options);
+  SetLogSink({});
+  const auto plain = Compile(RandomModel(3), {});
+  ASSERT_TRUE(asked.ok() && plain.ok()) << asked.status() << plain.status();
+  EXPECT_NE(warning.find("the model carries its own quantization"), std::string::npos) << warning;
+  EXPECT_EQ(asked->steps.size(), plain->steps.size());
 }
 
 }  // namespace
