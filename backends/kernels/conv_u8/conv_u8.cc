@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "backends/kernels/conv_u8/blocks.h"
 #include "backends/kernels/conv_u8/pack.h"
+#include "backends/kernels/conv_u8/rows.h"
 #include "backends/kernels/conv_u8/verify.h"
 #include "backends/kernels/registration.h"
 #include "base/checked.h"
@@ -74,6 +75,7 @@ const runtime::KernelDef kRows[] = {
 }  // namespace
 
 std::string ConvU8Kernel(Isa isa) { return absl::StrCat("conv_u8.", IsaName(isa)); }
+absl::Span<const runtime::KernelDef> ConvU8Rows() { return kRows; }
 void RegisterConvU8Kernels() { RegisterRows(kRows); }
 
 }  // namespace omkit::kernels

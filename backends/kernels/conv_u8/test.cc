@@ -2,6 +2,7 @@
 
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/conv_u8/reference.h"
+#include "backends/kernels/conv_u8/rows.h"
 #include "backends/kernels/registration.h"
 #include "base/checked.h"
 #include "gtest/gtest.h"
@@ -109,7 +110,10 @@ TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
 TEST(ConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
   if (!CpuSupports(Isa::kAvx512Vnni)) GTEST_SKIP() << "skipped: this machine has no AVX512-VNNI";
   RegisterConvU8Kernels();
-  static runtime::KernelDef row = *runtime::FindKernel("conv_u8.avxvnni");
+  static runtime::KernelDef row;
+  for (const runtime::KernelDef& each : ConvU8Rows()) {
+    if (absl::string_view(each.name) == "conv_u8.avxvnni") row = each;
+  }
   row.name = "conv_u8.avxvnni_evex";
   row.run = RunTier<avxvnni_evex::ConvU8>;
   ASSERT_EQ(runtime::RegisterKernel(&row), absl::OkStatus());

@@ -8,6 +8,7 @@
 #include "backends/kernels/conv_u8/verify.h"
 #include "backends/kernels/dwconv_u8/blocks.h"
 #include "backends/kernels/dwconv_u8/pack.h"
+#include "backends/kernels/dwconv_u8/rows.h"
 #include "backends/kernels/registration.h"
 #include "base/status.h"
 
@@ -72,6 +73,7 @@ const runtime::KernelDef kRows[] = {
 }  // namespace
 
 std::string DwConvU8Kernel(Isa isa) { return absl::StrCat("dwconv_u8.", IsaName(isa)); }
+absl::Span<const runtime::KernelDef> DwConvU8Rows() { return kRows; }
 void RegisterDwConvU8Kernels() { RegisterRows(kRows); }
 
 }  // namespace omkit::kernels

@@ -1,6 +1,7 @@
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
 
 #include "backends/kernels/conv_u8/reference.h"
+#include "backends/kernels/dwconv_u8/rows.h"
 #include "backends/kernels/registration.h"
 #include "gtest/gtest.h"
 
@@ -86,7 +87,10 @@ TEST_P(DwConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
 TEST(DwConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
   if (!CpuSupports(Isa::kAvx512Vnni)) GTEST_SKIP() << "skipped: this machine has no AVX512-VNNI";
   RegisterDwConvU8Kernels();
-  static runtime::KernelDef row = *runtime::FindKernel("dwconv_u8.avxvnni");
+  static runtime::KernelDef row;
+  for (const runtime::KernelDef& each : DwConvU8Rows()) {
+    if (absl::string_view(each.name) == "dwconv_u8.avxvnni") row = each;
+  }
   row.name = "dwconv_u8.avxvnni_evex";
   row.run = RunTier<avxvnni_evex::DwConvU8>;
   ASSERT_EQ(runtime::RegisterKernel(&row), absl::OkStatus());
