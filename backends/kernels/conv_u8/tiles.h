@@ -12,11 +12,13 @@ namespace {
 
 constexpr int kChunk = 448;
 
-// Addresses of up to kChunk pixels: first tap, output, residual.
+// Addresses of up to kChunk pixels: first tap, output, residual. The last pixel is repeated up to kListPadding times, for tiles that
+// always take whole multiples.
+constexpr int kListPadding = 3;
 struct Pixels {
-  const uint8_t* in[kChunk];
-  uint8_t* out[kChunk];
-  const uint8_t* residual[kChunk];
+  const uint8_t* in[kChunk + kListPadding];
+  uint8_t* out[kChunk + kListPadding];
+  const uint8_t* residual[kChunk + kListPadding];
 };
 
 // Everything about a block of output channels that does not depend on the pixel.
@@ -37,15 +39,19 @@ struct Block {
 // Fills the list with pixels [begin, end) of the grid.
 [[maybe_unused]] static void ListPixels(const Grid& g, const GridRow& origin, int out_bytes, int64_t begin, int64_t end, Pixels* pixels) {
   int64_t row = begin / g.dims[2], x = begin % g.dims[2];
-  GridRow at = RowOf(g, row, out_bytes, origin);
-  for (int64_t i = 0; i < end - begin; ++i) {
-    pixels->in[i] = at.in + x * g.in_step[2];
-    pixels->out[i] = at.out + x * g.out_step[2] * out_bytes;
-    pixels->residual[i] = at.residual + x * g.residual_step[2];
-    if (++x == g.dims[2] && i + 1 < end - begin) {
-      x = 0;
-      at = RowOf(g, ++row, out_bytes, origin);
-    }
+  const int64_t in_step = g.in_step[2], out_step = g.out_step[2] * out_bytes, residual_step = g.residual_step[2];
+  for (int64_t i = 0; i < end - begin; x = 0, ++row) {
+    const GridRow at = RowOf(g, row, out_bytes, origin);
+    const int64_t left = end - begin - i, count = g.dims[2] - x < left ? g.dims[2] - x : left;
+    for (int64_t j = 0; j < count; ++j) pixels->in[i + j] = at.in + (x + j) * in_step;
+    for (int64_t j = 0; j < count; ++j) pixels->out[i + j] = at.out + (x + j) * out_step;
+    for (int64_t j = 0; j < count; ++j) pixels->residual[i + j] = at.residual + (x + j) * residual_step;
+    i += count;
+  }
+  for (int64_t i = end - begin; i < end - begin + kListPadding; ++i) {
+    pixels->in[i] = pixels->in[i - 1];
+    pixels->out[i] = pixels->out[i - 1];
+    pixels->residual[i] = pixels->residual[i - 1];
   }
 }
 

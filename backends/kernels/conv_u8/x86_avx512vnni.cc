@@ -241,8 +241,78 @@ TileFunction PickTile(Mode mode, int pixels, bool whole) {
   return mode == Mode::kResidual ? PickTile<kHalves, Mode::kResidual>(pixels, whole) : PickTile<kHalves, Mode::kPlain>(pixels, whole);
 }
 
+// Few steps leave the epilogue most of the work: all pixels of the list pass through one function in tiles of four with the steps
+// unrolled, so the products of a tile overlap the epilogue of the tile before. The list is padded to a multiple of four.
+constexpr int kShortTile = 4;
+
+template <int kRuns, int kRunSteps, int kHalves, bool kWhole>
+__attribute__((noinline)) void ShortTiles(const Block& block, const Finish& finish, const Pixels& pixels, int count) {
+  constexpr int kSteps = kRuns * kRunSteps;
+  const Block b = block;  // local copies cannot be changed by the stores of bytes
+  const Finish f = finish;
+  __m512 multiplier[kHalves];
+  __m512i bias[2] = {_mm512_loadu_si512(b.bias), _mm512_setzero_si512()};
+  multiplier[0] = _mm512_loadu_ps(b.multiplier);
+  if constexpr (kHalves == 2) {
+    multiplier[1] = _mm512_loadu_ps(b.multiplier + 16);
+    bias[1] = _mm512_loadu_si512(b.bias + 16);
+  }
+  __m512i weight[kSteps][kHalves];
+#pragma GCC unroll 32
+  for (int s = 0; s < kSteps; ++s) {
+    weight[s][0] = _mm512_loadu_si512(b.weights + s * 64 * kHalves);
+    if constexpr (kHalves == 2) weight[s][1] = _mm512_loadu_si512(b.weights + s * 64 * kHalves + 64);
+  }
+  for (int i = 0; i < count; i += kShortTile) {
+    const uint8_t* p[kShortTile];
+    __m512i acc[kShortTile][kHalves];
+    SetAddresses<0>(pixels.in + i, b.in_offset, p);
+    SetPixels<0>(bias[0], bias[1], acc);
+#pragma GCC unroll 32
+    for (int s = 0; s < kSteps; ++s) {
+#pragma GCC unroll 4
+      for (int r = 0; r < kShortTile; ++r) {
+        const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + s / kRunSteps * b.run_step + s % kRunSteps * 4));
+        acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, weight[s][0]);
+        if constexpr (kHalves == 2) acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, weight[s][1]);
+      }
+    }
+    __m512i packed[kShortTile];
+    FinishPixels<0, Mode::kPlain>(b, f, acc, multiplier, pixels.out + i, pixels.residual + i, packed);
+    if constexpr (kHalves == 2) StoreWide<kShortTile, kWhole>(b, f, packed, pixels.out + i);
+    else StoreHalf<kShortTile, kWhole>(b, f, packed, pixels.out + i);
+  }
+}
+
+typedef void (*ShortFunction)(const Block&, const Finish&, const Pixels&, int);
+
+template <int kRuns, int kRunSteps>
+ShortFunction PickShort(bool half, bool whole) {
+  if (half) return whole ? ShortTiles<kRuns, kRunSteps, 1, true> : ShortTiles<kRuns, kRunSteps, 1, false>;
+  return whole ? ShortTiles<kRuns, kRunSteps, 2, true> : ShortTiles<kRuns, kRunSteps, 2, false>;
+}
+
+// The function for this block's number of steps, or null.
+ShortFunction PickShort(const Block& b, bool half, bool whole) {
+  if (b.inner_runs != 1) return nullptr;
+  if (b.runs == 3 && b.run_bytes == 12) return PickShort<3, 3>(half, whole);
+  if (b.runs != 1) return nullptr;
+  switch (b.run_bytes) {
+    case 16: return PickShort<1, 4>(half, whole);
+    case 24: return PickShort<1, 6>(half, whole);
+    case 32: return PickShort<1, 8>(half, whole);
+    case 48: return PickShort<1, 12>(half, whole);
+    case 64: return PickShort<1, 16>(half, whole);
+    case 96: return PickShort<1, 24>(half, whole);
+    default: return nullptr;
+  }
+}
+
 void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, int count) {
   const bool half = b.width == kZmmSlots / 2, whole = b.count == b.width;
+  if (const ShortFunction run = mode == Mode::kPlain && count >= kShortTile ? PickShort(b, half, whole) : nullptr) {
+    return run(b, f, pixels, count);
+  }
   const int tile = half ? kHalfTile : kTile;
   const auto pick = [&](int n) { return half ? PickTile<1>(mode, n, whole) : PickTile<2>(mode, n, whole); };
   const TileFunction full = pick(tile);

@@ -108,6 +108,8 @@ OMKIT_INLINE Slots LoadColumn(const Strip& s, const Cursor<kJoined>& at, int64_t
   for (int i = 0; i < 4; ++i) {
     const int y = group * 4 + i;
     row[i] = y < kernel_h ? Gather<kJoined, kWhole>(at.in, offset + y * s.row_step, s.mask) : _mm512_setzero_si512();
+    // Both unpacks of a row would otherwise load it again.
+    asm("" : "+v"(row[i]));
   }
   return Interleave(row[0], row[1], row[2], row[3]);
 }
