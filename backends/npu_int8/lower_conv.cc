@@ -19,7 +19,7 @@ namespace {
 using ir::Graph;
 using ir::Node;
 
-// Channels to which bias and multiplier tables are padded.
+// Channels to which the float kernels' bias tables are padded.
 constexpr int64_t kChannelPad = 64;
 
 // A convolution or dense layer in the terms both kernels share; dense layers are images of one row.
@@ -55,7 +55,7 @@ Params WindowParams(const Layer& layer) {
 
 // The kernels fold the input's zero point into the bias: acc = sum(x * w) + (b - zx * sum(w)). Both sums must stay inside int32.
 absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* bias, int32_t zero_point, int64_t oc) {
-  std::vector<int32_t> folded(RoundUp(oc, kChannelPad), 0);
+  std::vector<int32_t> folded(oc, 0);
   const int64_t count = w.elements() / oc;
   for (int64_t c = 0; c < oc; ++c) {
     int64_t sum = 0, magnitude = 0;
@@ -97,11 +97,10 @@ absl::Status LowerU8(const Node& node, const Layer& layer, ProgramBuilder& build
     params.residual_multiplier = ir::ResidualMultiplier(r, out_scale);
   }
   OMKIT_ASSIGN_OR_RETURN(const std::vector<int32_t> folded, FoldedBias(w, bias, x.quant.zero_point[0], layer.oc));
-  std::vector<float> multipliers = ir::AccumulatorMultipliers(x.quant, w.type().quant, out_scale, layer.oc);
-  multipliers.resize(RoundUp(layer.oc, kChannelPad), 0.0f);
+  const std::vector<float> multipliers = ir::AccumulatorMultipliers(x.quant, w.type().quant, out_scale, layer.oc);
   const Isa isa = builder.isa();
   const std::vector<uint8_t> packed =
-      layer.depthwise() ? kernels::PackDwConvU8Weights(isa, w.data<int8_t>(), layer.oc, layer.kernel_h, layer.kernel_w)
+      layer.depthwise() ? kernels::PackDwConvU8Weights(w.data<int8_t>(), layer.oc, layer.kernel_h, layer.kernel_w)
                         : kernels::PackConvU8Weights(isa, w.data<int8_t>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
   std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(folded), builder.AddWeights(multipliers),
                                    layer.out.block};

@@ -16,9 +16,8 @@
 
 namespace omkit::kernels {
 
-// Operands: 0 input u8, 1 packed weights, 2 bias int32[oc_padded] (zero point already folded in: b - zx * sum(w)),
-// 3 multiplier f32[oc_padded], 4 output, 5 residual u8 (only when has_residual).
-// oc_padded is the output channel count rounded up to 64; the extra entries are zero.
+// Operands: 0 input u8, 1 packed weights, 2 bias int32[oc] (zero point already folded in: b - zx * sum(w)), 3 multiplier f32[oc],
+// 4 output, 5 residual u8 (only when has_residual).
 struct ConvU8Params {
   View in;    // N, H, W, C
   View out;   // N, OH, OW, OC; u8, or f32 when float_output

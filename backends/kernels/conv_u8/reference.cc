@@ -60,7 +60,7 @@ ConvCase RandomConvCase(Random& random, const ConvChoice& choice) {
   p.residual_multiplier = static_cast<float>(Pick(random, 1, 1000)) / 700.0f;
   p.act_min = Pick(random, 0, 1) ? -std::numeric_limits<float>::infinity() : 0.0f;
   p.act_max = Pick(random, 0, 1) ? std::numeric_limits<float>::infinity() : 6.0f;
-  const int64_t ic = p.in.dims[3] / p.groups, oc = p.out.dims[3], taps = p.kernel_h * p.kernel_w, padded = RoundUp(oc, 64);
+  const int64_t ic = p.in.dims[3] / p.groups, oc = p.out.dims[3], taps = p.kernel_h * p.kernel_w;
   c.input = RandomBytes(random, in_elements);
   c.weights.resize(oc * ic * taps);
   for (int8_t& w : c.weights) w = static_cast<int8_t>(Pick(random, -127, 127));
@@ -68,8 +68,8 @@ ConvCase RandomConvCase(Random& random, const ConvChoice& choice) {
     for (uint8_t& x : c.input) x = Pick(random, 0, 15) ? 255 : 0;
     for (int8_t& w : c.weights) w = Pick(random, 0, 15) ? -127 : 127;
   }
-  c.bias.assign(padded, 0);
-  c.multiplier.assign(padded, 0.0f);
+  c.bias.assign(oc, 0);
+  c.multiplier.assign(oc, 0.0f);
   for (int64_t i = 0; i < oc; ++i) {
     c.bias[i] = static_cast<int32_t>(Pick(random, -20000, 20000));
     c.multiplier[i] = static_cast<float>(Pick(random, 50, 1500)) * 2e-5f / std::sqrt(static_cast<float>(ic * taps));

@@ -66,9 +66,9 @@ absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, 
     OMKIT_RETURN_IF_ERROR(VerifySameDims("convolution residual and output", p.residual, p.out));
     OMKIT_RETURN_IF_ERROR(VerifyRange("channel stride of the residual", p.residual.strides[3], 1, 1));
   }
-  const int64_t padded = RoundUp(p.out.dims[3], 64);
-  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution bias", step.operands[2], padded * 4));
-  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution multiplier", step.operands[3], padded * 4));
+  const int64_t table_bytes = p.out.dims[3] * 4;
+  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution bias", step.operands[2], table_bytes));
+  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution multiplier", step.operands[3], table_bytes));
   for (int i = 1; i <= 3; ++i) {
     if (step.operands[i].space != runtime::Space::kWeights) {
       return absl::InvalidArgumentError(absl::StrCat("operand ", i, " of a convolution must be a constant of the model"));

@@ -31,7 +31,7 @@ void Run(benchmark::State& state, Isa isa, const Layer& layer) {
   c.input.resize(RoundUp(static_cast<int64_t>(c.input.size()), 64));
   c.output.resize(RoundUp(static_cast<int64_t>(c.output.size()), 64));
   StepRunner runner(DwConvU8Kernel(isa), runtime::ParamBytes(c.params));
-  AddOperands(c, PackDwConvU8Weights(isa, c.weights.data(), layer.channels, layer.kernel, layer.kernel), &runner);
+  AddOperands(c, PackDwConvU8Weights(c.weights.data(), layer.channels, layer.kernel, layer.kernel), &runner);
   if (!runner.Prepare().ok()) return state.SkipWithError("refused");
   for (auto _ : state) runner.RunPrepared(0, 1);
   const double operations = 2.0 * static_cast<double>(c.params.out.elements()) * static_cast<double>(layer.kernel * layer.kernel);

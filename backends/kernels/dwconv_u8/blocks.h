@@ -1,6 +1,6 @@
 // How the x86 tiers lay out depthwise channels. Floor 4; plain arithmetic shared by the packer and the kernels. Internal linkage only.
 //
-// avx512vnni: channels are cut into blocks of 64. Four vertical taps of one channel form one 4-byte slot of VPDPBUSD: packed weights are
+// avx512vnni: channels are cut into blocks of 64. Four vertical taps of one channel form one 4-byte slot of VPDPBUSD: laid-out weights are
 // int8 [block][kernel column][group of 4 kernel rows][slot][4]. Slots follow the order in which interleaving four rows of 64 bytes
 // with 128-bit unpacks leaves the channels. A last block of at most 32 (16) channels repeats them two (four) times and works on as
 // many output rows at once.
@@ -30,8 +30,9 @@ constexpr int kDwBlock = 64, kDwPairBlock = 16;
 // Channel inside a block of slot `slot` (0 to 15) of the pair order.
 [[maybe_unused]] inline int DwChannelOfPairSlot(int slot) { return slot % 8 / 4 * 8 + slot / 8 * 4 + slot % 4; }
 
-// Per-slot constants that prepare lays out for run: [block][slot].
+// Constants that prepare lays out for run: bias and multiplier [block][slot].
 struct DwBlockConstants {
+  const uint8_t* weights;
   const int32_t* bias;
   const float* multiplier;
 };

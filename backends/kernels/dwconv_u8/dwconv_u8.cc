@@ -23,7 +23,6 @@ namespace omkit::kernels {
 
 namespace {
 
-template <Isa kIsa>
 absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(DwConvU8Params), 5, 6));
   const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
@@ -32,13 +31,14 @@ absl::Status Verify(const runtime::Step& step) {
     return absl::InvalidArgumentError(absl::StrCat("depthwise convolution has ", p.in.dims[3], " input and ", p.out.dims[3],
                                                    " output channels in ", p.groups, " groups, expected equal numbers"));
   }
-  const CheckedSize bytes = PackedDwConvU8Size(kIsa, p.groups, p.kernel_h, p.kernel_w);
+  const CheckedSize bytes = PackedDwConvU8Size(p.groups, p.kernel_h, p.kernel_w);
   return VerifyOperandSize("packed depthwise weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
 }
 
 // Owns what DwBlockConstants points to.
 struct OwnedConstants {
   DwBlockConstants view;
+  std::vector<uint8_t> weights;
   std::vector<int32_t> bias;
   std::vector<float> multiplier;
 };
@@ -60,12 +60,13 @@ absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, v
     std::memcpy(&owned->bias[i], static_cast<const uint8_t*>(operands[2]) + channel * 4, 4);
     std::memcpy(&owned->multiplier[i], static_cast<const uint8_t*>(operands[3]) + channel * 4, 4);
   }
-  owned->view = {owned->bias.data(), owned->multiplier.data()};
+  owned->weights = LayOutDwConvU8Weights(kIsa, static_cast<const uint8_t*>(operands[1]), p.groups, p.kernel_h, p.kernel_w);
+  owned->view = {owned->weights.data(), owned->bias.data(), owned->multiplier.data()};
   return std::shared_ptr<const void>(owned, &owned->view);
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>, 1u << 4},
+#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>, 1u << 4},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -11,8 +11,8 @@ using DwConvU8Params = ConvU8Params;
 
 // "dwconv_u8.<isa>". Kernels of any size, stride and dilation are correct; 3x3 and 5x5 with stride 1 or 2 are fast.
 std::string DwConvU8Kernel(Isa isa);
-// Weights w[channels][kernel_h][kernel_w].
-std::vector<uint8_t> PackDwConvU8Weights(Isa isa, const int8_t* w, int64_t channels, int64_t kernel_h, int64_t kernel_w);
+// Weights w[channels][kernel_h][kernel_w] in the order that models hold, the same for every tier.
+std::vector<uint8_t> PackDwConvU8Weights(const int8_t* w, int64_t channels, int64_t kernel_h, int64_t kernel_w);
 void RegisterDwConvU8Kernels();
 
 }  // namespace omkit::kernels

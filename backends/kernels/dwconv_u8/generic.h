@@ -20,7 +20,7 @@ OMKIT_INLINE void GenericDwTile(const DwConvU8Params& p, const KernelArgs& args,
   const int64_t padded = (p.groups + kLanes - 1) / kLanes * kLanes;
   const int8_t* w = static_cast<const int8_t*>(args.operands[1]) + channel;
   LanesS32 acc[kPixels];
-  const LanesS32 bias = Load<LanesS32>(static_cast<const int32_t*>(args.operands[2]) + channel);
+  const LanesS32 bias = LoadSome<LanesS32>(static_cast<const int32_t*>(args.operands[2]) + channel, kWhole ? kLanes : count);
   for (int r = 0; r < kPixels; ++r) acc[r] = bias;
   for (int y = 0; y < p.kernel_h; ++y) {
     for (int x = 0; x < p.kernel_w; ++x, w += padded) {
@@ -33,7 +33,7 @@ OMKIT_INLINE void GenericDwTile(const DwConvU8Params& p, const KernelArgs& args,
       }
     }
   }
-  const LanesF32 multiplier = Load<LanesF32>(static_cast<const float*>(args.operands[3]) + channel);
+  const LanesF32 multiplier = LoadSome<LanesF32>(static_cast<const float*>(args.operands[3]) + channel, kWhole ? kLanes : count);
   const int out_bytes = p.float_output ? 4 : 1;
   for (int r = 0; r < kPixels; ++r) {
     FinishLanes(acc[r], multiplier, p, rounding, at.residual + r * grid.residual_step[2] + channel,

@@ -1,8 +1,10 @@
-// The order of packed depthwise weights per tier. Floor 4; the kernels' headers state the orders.
+// Depthwise weights in the model and as the tiers read them. Floor 4. The model holds one compact order, [tap][channel] with channels
+// padded to 16; the x86 tiers, which interleave rows, lay it out at load (blocks.h): depthwise weights are few.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_PACK_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_PACK_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "base/checked.h"
 #include "base/cpu.h"
@@ -10,7 +12,10 @@
 namespace omkit::kernels {
 
 // Bytes of PackDwConvU8Weights; not ok() on overflow.
-CheckedSize PackedDwConvU8Size(Isa isa, int64_t channels, int64_t kernel_h, int64_t kernel_w);
+CheckedSize PackedDwConvU8Size(int64_t channels, int64_t kernel_h, int64_t kernel_w);
+
+// The order that the avx512vnni tier (blocks) or the avx2 and avxvnni tiers (pairs) read.
+std::vector<uint8_t> LayOutDwConvU8Weights(Isa isa, const uint8_t* packed, int64_t channels, int64_t kernel_h, int64_t kernel_w);
 
 }  // namespace omkit::kernels
 

@@ -11,10 +11,10 @@ void DwConvU8(const KernelArgs& args);
 }
 namespace {
 
-void CheckDwConv(const std::string& kernel, Isa isa, const ConvCase& c, int threads) {
+void CheckDwConv(const std::string& kernel, const ConvCase& c, int threads) {
   const DwConvU8Params& p = c.params;
   StepRunner runner(kernel, runtime::ParamBytes(p));
-  AddOperands(c, PackDwConvU8Weights(isa, c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
+  AddOperands(c, PackDwConvU8Weights(c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
   ASSERT_EQ(runner.Run(threads), absl::OkStatus());
   ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " kernel " << p.kernel_h
                                                << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation "
@@ -37,7 +37,7 @@ ConvChoice FastChoice(int kernel, int stride, int i) {
 class DwConvU8Test : public testing::TestWithParam<Isa> {
  protected:
   static void SetUpTestSuite() { RegisterDwConvU8Kernels(); }
-  void Check(const ConvCase& c, int threads) { CheckDwConv(DwConvU8Kernel(GetParam()), GetParam(), c, threads); }
+  void Check(const ConvCase& c, int threads) { CheckDwConv(DwConvU8Kernel(GetParam()), c, threads); }
 };
 
 TEST_P(DwConvU8Test, EqualsNestedLoopsOnRandomCases) {
@@ -66,7 +66,7 @@ TEST_P(DwConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   choice.in_channels = 24;
   choice.stride = 1;
   const ConvCase good = RandomConvCase(random, choice);
-  const std::vector<uint8_t> packed = PackDwConvU8Weights(GetParam(), good.weights.data(), 24, 3, 3);
+  const std::vector<uint8_t> packed = PackDwConvU8Weights(good.weights.data(), 24, 3, 3);
   const auto verify = [&](auto damage) {
     DwConvU8Params p = good.params;
     damage(&p);
@@ -97,7 +97,7 @@ TEST(DwConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
   Random random(24);
   for (int i = 0; i < 120; ++i) {
     const ConvChoice choice = FastChoice(i % 3 == 0 ? 0 : i % 3 == 1 ? 3 : 5, i % 3 == 0 ? 0 : 1 + i % 2, i);
-    ASSERT_NO_FATAL_FAILURE(CheckDwConv(row.name, Isa::kAvxVnni, RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
+    ASSERT_NO_FATAL_FAILURE(CheckDwConv(row.name, RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
   }
 }
 #endif

@@ -279,7 +279,7 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
   const int64_t groups = (p.kernel_h + 3) / 4;
   const int joined = JoinedRows(p.groups, channel);
   Strip s;
-  s.weights = static_cast<const int8_t*>(args.operands[1]) + block * p.kernel_w * groups * 256;
+  s.weights = reinterpret_cast<const int8_t*>(constants.weights) + block * p.kernel_w * groups * 256;
   s.bias = constants.bias + channel;
   s.multiplier = constants.multiplier + channel;
   s.mask = left >= 64 ? ~0ull : (1ull << left) - 1;

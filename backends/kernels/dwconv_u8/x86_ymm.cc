@@ -192,7 +192,7 @@ void DwConvU8(const KernelArgs& args) {
       s.in = row.in + channel;
       s.out = row.out + channel * out_bytes;
       s.residual = row.residual + channel;
-      s.weights = static_cast<const int16_t*>(args.operands[1]) + block * p.kernel_w * pairs * 32;
+      s.weights = reinterpret_cast<const int16_t*>(constants.weights) + block * p.kernel_w * pairs * 32;
       s.bias = constants.bias + channel;
       s.multiplier = constants.multiplier + channel;
       s.count = static_cast<int>(left < kDwPairBlock ? left : kDwPairBlock);
