@@ -32,7 +32,7 @@ absl::Status BatchNormalization(OnnxNode& node) {
 }
 
 absl::Status LayerNormalization(OnnxNode& node) {
-  OMKIT_RETURN_IF_ERROR(node.KeepOutputs(1));
+  while (node.outputs.size() > 1 && !node.output_used[node.outputs.size() - 1]) node.outputs.pop_back();
   if (node.attrs.Int("stash_type", 1) != 1) return absl::UnimplementedError("stash_type other than 1 (FLOAT)");
   node.attrs.Erase("stash_type");
   return Direct(node);
@@ -94,6 +94,16 @@ absl::Status Cast(OnnxNode& node) {
   if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'to'");
   node.attrs.Set("to", static_cast<int64_t>(*dtype));
   node.attrs.Erase("saturate");
+  return Direct(node);
+}
+
+absl::Status EyeLike(OnnxNode& node) {
+  if (!node.attrs.Has("dtype")) return Direct(node);
+  const int64_t to = node.attrs.Int("dtype", 0);
+  if (to < 0 || to > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute 'dtype' is ", to, ", which is no element type"));
+  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(to));
+  if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'dtype'");
+  node.attrs.Set("dtype", static_cast<int64_t>(*dtype));
   return Direct(node);
 }
 

@@ -121,6 +121,23 @@ absl::Status Split(OnnxNode& node) {
   return Direct(node);
 }
 
+absl::Status Scatter(OnnxNode& node) {
+  if (node.opset >= 11) return absl::InvalidArgumentError("Scatter was replaced in opset 11; use ScatterElements");
+  return Direct(node);
+}
+
+absl::Status TopK(OnnxNode& node) {
+  if (node.opset < 10) {
+    OMKIT_RETURN_IF_ERROR(ExactInputs(node, 1));
+    if (!node.attrs.Has("k")) return absl::InvalidArgumentError("attribute 'k' is missing");
+    const int64_t k[] = {node.attrs.Int("k", 0)};
+    node.attrs.Erase("k");
+    node.SetInput(1, node.Constant("k", k));
+  }
+  OMKIT_RETURN_IF_ERROR(NeedInputs(node, 2));
+  return Direct(node);
+}
+
 absl::Status Resize(OnnxNode& node) {
   const bool upsample = node.op_type == "Upsample";
   if (upsample && node.opset >= 10) return absl::InvalidArgumentError("Upsample was removed in opset 10; use Resize");

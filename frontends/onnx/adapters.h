@@ -11,11 +11,14 @@
 //   Softmax             LogSoftmax too; opset < 13 works on the input flattened to 2-D at `axis` (default 1): unless that axis is known
 //                       to be the last one, Flatten and Reshape are put around it
 //   BatchNormalization  inference form only: training_mode=1, spatial=0 and used statistics outputs are refused
-//   LayerNormalization  outputs 1 and 2 must be unused
+//   LayerNormalization  outputs that nothing reads are dropped; stash_type must be 1
 //   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
 //   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
 //   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; saturate is dropped (8-bit floats only)
 //   CastLike            Cast to the type of input 1, which must be known when the node is imported
+//   Scatter             ScatterElements; the old name ended with opset 11
+//   TopK                attribute k (opset < 10) becomes input 1
+//   EyeLike             attribute dtype: an ONNX type number becomes the number of omkit's DType
 //   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
 //   QLinearConv         QLinearMatMul too: the float operator between DequantizeLinear and QuantizeLinear
 #ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
@@ -41,6 +44,9 @@ absl::Status Dropout(OnnxNode& node);
 absl::Status Variadic(OnnxNode& node);
 absl::Status Cast(OnnxNode& node);
 absl::Status CastLike(OnnxNode& node);
+absl::Status Scatter(OnnxNode& node);
+absl::Status TopK(OnnxNode& node);
+absl::Status EyeLike(OnnxNode& node);
 absl::Status QuantizeLinear(OnnxNode& node);
 absl::Status QLinearConv(OnnxNode& node);
 absl::Status QLinearMatMul(OnnxNode& node);

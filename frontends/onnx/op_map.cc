@@ -48,6 +48,7 @@ absl::string_view TypeText(absl::string_view type) {
   if (type == "s") return "STRING";
   if (type == "is") return "INTS";
   if (type == "fs") return "FLOATS";
+  if (type == "ss") return "STRINGS";
   return "TENSOR";
 }
 
@@ -64,6 +65,7 @@ absl::StatusOr<ir::Attr> Convert(const onnx::AttributeProto& a, absl::string_vie
       return ir::Attr(a.f());
     case AttributeProto::STRING: return ir::Attr(a.s());
     case AttributeProto::INTS: return ir::Attr(std::vector<int64_t>(a.ints().begin(), a.ints().end()));
+    case AttributeProto::STRINGS: return ir::Attr(std::vector<std::string>(a.strings().begin(), a.strings().end()));
     case AttributeProto::FLOATS: return ir::Attr(std::vector<float>(a.floats().begin(), a.floats().end()));
     default: break;
   }

@@ -1,7 +1,7 @@
 // Normalizations and softmax, as in ONNX; float types, sums in double.
 //
-// BatchNormalization is the inference form (inputs x, scale, B, mean, var; training_mode must be 0). LayerNormalization gives its
-// first output only. Softmax and LogSoftmax normalize one axis (opset 13); older coerced forms are rewritten by the importer.
+// BatchNormalization is the inference form (inputs x, scale, B, mean, var; training_mode must be 0). LayerNormalization gives
+// mean and inverse deviation too when it has those outputs. Softmax and LogSoftmax normalize one axis (opset 13); older coerced forms are rewritten by the importer.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "ir/op.h"
+#include "ir/ops/axis_split.h"
 #include "ir/ops/broadcast.h"
 #include "ir/ops/operand.h"
 
@@ -30,16 +31,6 @@ int64_t PlaneOf(const Shape& x) {
   int64_t plane = 1;
   for (int d = 2; d < x.rank(); ++d) plane *= x.dim(d);
   return plane;
-}
-
-// Splits a shape at `axis`: outer x size x inner.
-struct AxisSplit {
-  int64_t outer = 1, size = 1, inner = 1;
-};
-AxisSplit SplitAt(const Shape& shape, int axis) {
-  AxisSplit s;
-  for (int d = 0; d < shape.rank(); ++d) (d < axis ? s.outer : d == axis ? s.size : s.inner) *= shape.dim(d);
-  return s;
 }
 
 absl::Status InferSoftmaxLike(InferContext& ctx) {
@@ -151,6 +142,9 @@ absl::Status InferLayerNormalization(InferContext& ctx) {
           absl::StrCat("input ", i, " of shape ", ctx.shape(i).ToString(), " does not broadcast to ", ctx.shape(0).ToString()));
     }
   }
+  Shape statistics = ctx.shape(0);
+  for (int d = *NormalizeAxis(ctx.attrs().Int("axis", -1), statistics.rank()); d < statistics.rank(); ++d) statistics.set_dim(d, 1);
+  for (int i = 1; i < ctx.num_outputs(); ++i) ctx.SetOutput(i, DType::kFloat32, statistics);
   return SetLikeInput(ctx);
 }
 
@@ -161,10 +155,13 @@ absl::Status EvalLayerNormalization(const EvalContext& ctx) {
   const AxisSplit s = SplitAt(shape, axis);
   const int64_t row = s.size * s.inner;
   std::vector<double> x = ReadReals(ctx.input(0));
+  std::vector<double> means(s.outer), factors(s.outer);
   for (int64_t o = 0; o < s.outer && row > 0; ++o) {
     double* v = x.data() + o * row;
     const Moments m = MomentsOf(v, row);
     const double factor = 1 / std::sqrt(m.variance + epsilon);
+    means[o] = m.mean;
+    factors[o] = factor;
     for (int64_t i = 0; i < row; ++i) v[i] = (v[i] - m.mean) * factor;
   }
   const std::vector<double> scale = ReadReals(ctx.input(1));
@@ -177,6 +174,8 @@ absl::Status EvalLayerNormalization(const EvalContext& ctx) {
                   for (int64_t i = 0; i < n; ++i, ++v) *v = *v * scale[at[0] + i * step[0]] + bias[at[1] + i * step[1]];
                 });
   WriteReals(x, &ctx.output(0));
+  if (ctx.num_outputs() > 1) WriteReals(means, &ctx.output(1));
+  if (ctx.num_outputs() > 2) WriteReals(factors, &ctx.output(2));
   return absl::OkStatus();
 }
 

@@ -72,6 +72,17 @@ double SoftplusOf(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std
     return EvalFloat(ctx, [](double x) -> double { return __VA_ARGS__; });                \
   }
 
+OMKIT_FLOAT_UNARY(Acos, std::acos(x))
+OMKIT_FLOAT_UNARY(Acosh, std::acosh(x))
+OMKIT_FLOAT_UNARY(Asin, std::asin(x))
+OMKIT_FLOAT_UNARY(Asinh, std::asinh(x))
+OMKIT_FLOAT_UNARY(Atan, std::atan(x))
+OMKIT_FLOAT_UNARY(Atanh, std::atanh(x))
+OMKIT_FLOAT_UNARY(Cos, std::cos(x))
+OMKIT_FLOAT_UNARY(Cosh, std::cosh(x))
+OMKIT_FLOAT_UNARY(Sin, std::sin(x))
+OMKIT_FLOAT_UNARY(Sinh, std::sinh(x))
+OMKIT_FLOAT_UNARY(Tan, std::tan(x))
 OMKIT_FLOAT_UNARY(Ceil, std::ceil(x))
 OMKIT_FLOAT_UNARY(Erf, std::erf(x))
 OMKIT_FLOAT_UNARY(Exp, std::exp(x))
@@ -87,6 +98,50 @@ OMKIT_FLOAT_UNARY(Softsign, x / (1 + std::fabs(x)))
 OMKIT_FLOAT_UNARY(Sqrt, std::sqrt(x))
 OMKIT_FLOAT_UNARY(Tanh, std::tanh(x))
 #undef OMKIT_FLOAT_UNARY
+
+absl::Status InferCelu(InferContext& ctx) {
+  if (ctx.attrs().Float("alpha", 1.0f) == 0) return absl::InvalidArgumentError("attribute alpha is 0");
+  return InferFloatUnary(ctx);
+}
+absl::Status EvalCelu(const EvalContext& ctx) {
+  const double alpha = ctx.attrs.Float("alpha", 1.0f);
+  return EvalFloat(ctx, [=](double x) { return std::max(0.0, x) + std::min(0.0, alpha * std::expm1(x / alpha)); });
+}
+
+absl::Status InferThresholdedRelu(InferContext& ctx) { return InferFloatUnary(ctx); }
+absl::Status EvalThresholdedRelu(const EvalContext& ctx) {
+  const double alpha = ctx.attrs.Float("alpha", 1.0f);
+  return EvalFloat(ctx, [=](double x) { return x > alpha ? x : 0.0; });
+}
+
+absl::Status InferShrink(InferContext& ctx) { return InferNumericUnary(ctx); }
+absl::Status EvalShrink(const EvalContext& ctx) {
+  const double bias = ctx.attrs.Float("bias", 0.0f);
+  const double lambda = ctx.attrs.Float("lambd", 0.5f);
+  return EvalNumeric(ctx, [=](auto x) {
+    const double v = static_cast<double>(x);
+    return ConvertElement<decltype(x)>(v < -lambda ? v + bias : v > lambda ? v - bias : 0.0);
+  });
+}
+
+absl::Status InferIsNaN(InferContext& ctx) {
+  OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
+  return SetOutputChecked(ctx, 0, DType::kBool, ctx.shape(0));
+}
+absl::Status EvalIsNaN(const EvalContext& ctx) {
+  const std::vector<double> x = ReadReals(ctx.input(0));
+  for (size_t i = 0; i < x.size(); ++i) ctx.output(0).mutable_data<bool>()[i] = std::isnan(x[i]);
+  return absl::OkStatus();
+}
+
+absl::Status InferIsInf(InferContext& ctx) { return InferIsNaN(ctx); }
+absl::Status EvalIsInf(const EvalContext& ctx) {
+  const bool positive = ctx.attrs.Int("detect_positive", 1) != 0;
+  const bool negative = ctx.attrs.Int("detect_negative", 1) != 0;
+  const std::vector<double> x = ReadReals(ctx.input(0));
+  for (size_t i = 0; i < x.size(); ++i) ctx.output(0).mutable_data<bool>()[i] = std::isinf(x[i]) && (x[i] > 0 ? positive : negative);
+  return absl::OkStatus();
+}
 
 absl::Status InferElu(InferContext& ctx) { return InferFloatUnary(ctx); }
 absl::Status EvalElu(const EvalContext& ctx) {
