@@ -58,7 +58,9 @@ Attrs RandomAttrs(Random& r) {
     if (r.Int(0, 3) == 0) attrs.Set(name, RandomInts(r, r.Int(-1, 0), 3));
   }
   for (const char* name : {"axis", "group", "keepdims", "ceil_mode", "count_include_pad", "storage_order", "blocksize", "to", "start", "end",
-                           "num_outputs", "fmod", "antialias", "exclude_outside", "allowzero", "noop_with_empty_axes", "transA", "transB"}) {
+                           "num_outputs", "fmod", "antialias", "exclude_outside", "allowzero", "noop_with_empty_axes", "transA", "transB", "batch_dims",
+                           "batch_axis", "time_axis", "layout", "k", "upper", "exclusive", "reverse", "sorted", "largest", "num_groups", "size", "p",
+                           "align_corners", "onesided", "inverse", "periodic", "ignore_index"}) {
     if (r.Int(0, 2) == 0) attrs.Set(name, r.Int(0, 60) == 0 ? (r.Coin() ? INT64_MAX : INT64_MIN) : r.Int(-2, 4));
   }
   const auto choose = [&](const char* name, std::initializer_list<const char*> values) {
@@ -67,6 +69,10 @@ Attrs RandomAttrs(Random& r) {
   choose("auto_pad", {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"});
   choose("mode", {"constant", "reflect", "edge", "wrap", "nearest", "linear", "cubic", "DCR", "CRD"});
   choose("coordinate_transformation_mode", {"half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "pytorch_half_pixel"});
+  choose("direction", {"LEFT", "RIGHT", "forward", "reverse", "bidirectional"});
+  choose("equation", {"i", "ii->i", "ij,jk->ik", "...i->...", "ij,ij", "...ij,...jk->...ik"});
+  choose("reduction", {"none", "add", "mul", "max", "min", "sum", "mean"});
+  choose("padding_mode", {"zeros", "border", "reflection"});
   if (r.Int(0, 3) == 0) attrs.Set("act_max", 2.0f);
   return attrs;
 }
