@@ -129,16 +129,16 @@ TEST_F(AtcTest, FailuresHaveCodesAndWriteNothing) {
   ExpectFailure(Compile("missing.onnx"), "E10410", "missing.onnx does not exist");
   Write("broken.onnx", "this is no model");
   ExpectFailure(Compile("broken.onnx"), "E13005", "is not an ONNX model");
-  Write("gru.onnx", frontends::ModelBytesFromText(
+  Write("loop.onnx", frontends::ModelBytesFromText(
                         "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
-                        "output { name: 'y' } node { name: 'g' op_type: 'GRU' input: 'x' output: 'y' } }"));
-  ExpectFailure(Compile("gru.onnx"), "E16002", "\n          node 'g': GRU, domain 'ai.onnx', opset 13");
+                        "output { name: 'y' } node { name: 'g' op_type: 'Loop' input: 'x' output: 'y' } }"));
+  ExpectFailure(Compile("loop.onnx"), "E16002", "\n          node 'g': Loop, domain 'ai.onnx', opset 13");
   ExpectFailure(Run({"--framework=3", "--model=m.pb", "--output=" + Path("net"), "--soc_version=host"}), "E10001", "TensorFlow");
   ExpectFailure(Compile("fixed.onnx", {"--quant_type=1"}), "E10058", "--calibrate_tool_path");
   ExpectFailure(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("nowhere")}), "E10001", "cannot open folder");
   Write("samples/9.bin", "123");
   ExpectFailure(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples")}), "E10001", "9.bin' has 3 bytes");
-  EXPECT_EQ(Files(), files + 2);  // broken.onnx, gru.onnx
+  EXPECT_EQ(Files(), files + 2);  // broken.onnx, loop.onnx
 }
 
 TEST_F(AtcTest, AFailureKeepsTheOldOutput) {
