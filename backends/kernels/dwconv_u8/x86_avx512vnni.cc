@@ -119,9 +119,13 @@ OMKIT_INLINE void Bias(const Strip& s, Slots* acc) {
   for (int v = 0; v < 4; ++v) acc->v[v] = _mm512_loadu_si512(s.bias + 16 * v);
 }
 
-OMKIT_INLINE void MultiplyAdd(const Slots& x, const int8_t* weights, Slots* acc) {
+OMKIT_INLINE Slots LoadWeights(const int8_t* from) {
+  return {{_mm512_loadu_si512(from), _mm512_loadu_si512(from + 64), _mm512_loadu_si512(from + 128), _mm512_loadu_si512(from + 192)}};
+}
+
+OMKIT_INLINE void MultiplyAdd(const Slots& x, const Slots& weights, Slots* acc) {
 #pragma GCC unroll 4
-  for (int v = 0; v < 4; ++v) acc->v[v] = _mm512_dpbusd_epi32(acc->v[v], x.v[v], _mm512_loadu_si512(weights + 64 * v));
+  for (int v = 0; v < 4; ++v) acc->v[v] = _mm512_dpbusd_epi32(acc->v[v], x.v[v], weights.v[v]);
 }
 
 // Floats in slot order to floats in channel order, row by row.
@@ -170,10 +174,24 @@ template <int kKernel, int kStride, int kJoined, bool kWhole>
 struct Fast {
   static constexpr int kGroups = (kKernel + 3) / 4;
   static constexpr int kDepth = (kKernel + kStride - 1) / kStride;
+  // Kernel columns whose weights stay in registers: with all of them in memory the loads bound the loop.
+  static constexpr int kKept = kKernel == 3 ? 2 : 0;
+  struct Kept {
+    Slots columns[kKept + 1];
+  };
+
+  static OMKIT_INLINE void Keep(const Strip& s, Kept* kept) {
+#pragma GCC unroll 2
+    for (int x = 0; x < kKept; ++x) {
+      kept->columns[x] = LoadWeights(s.weights + x * 256);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) asm("" : "+v"(kept->columns[x].v[v]));  // hides that they could be loaded again
+    }
+  }
 
   // `columns`: how many of the step's input columns exist.
   template <int kPhase>
-  static OMKIT_INLINE void Step(const Strip& s, int columns, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
+  static OMKIT_INLINE void Step(const Strip& s, int columns, Cursor<kJoined>* at, const Kept& kept, Slots (&acc)[kDepth]) {
     Bias(s, &acc[kPhase]);
 #pragma GCC unroll 2
     for (int c = 0; c < kStride; ++c) {
@@ -184,7 +202,9 @@ struct Fast {
 #pragma GCC unroll 5
         for (int d = 0; d < kDepth; ++d) {
           const int x = d * kStride + c;
-          if (x < kKernel) MultiplyAdd(column, s.weights + (x * kGroups + g) * 256, &acc[(kPhase - d + kDepth) % kDepth]);
+          if (x >= kKernel) break;
+          const Slots& weights = x < kKept ? kept.columns[x] : LoadWeights(s.weights + (x * kGroups + g) * 256);
+          MultiplyAdd(column, weights, &acc[(kPhase - d + kDepth) % kDepth]);
         }
       }
     }
@@ -192,21 +212,21 @@ struct Fast {
   }
 
   template <int kPhase>
-  static OMKIT_INLINE void Begin(const Strip& s, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
+  static OMKIT_INLINE void Begin(const Strip& s, Cursor<kJoined>* at, const Kept& kept, Slots (&acc)[kDepth]) {
     if constexpr (kPhase < kDepth - 1) {
-      Step<kPhase>(s, kStride, at, acc);
-      Begin<kPhase + 1>(s, at, acc);
+      Step<kPhase>(s, kStride, at, kept, acc);
+      Begin<kPhase + 1>(s, at, kept, acc);
     }
   }
 
   // kDepth steps, the first with kPhase == kDepth - 1.
   template <int kDone>
-  static OMKIT_INLINE void Round(const Strip& s, Cursor<kJoined>* at, Slots (&acc)[kDepth]) {
+  static OMKIT_INLINE void Round(const Strip& s, Cursor<kJoined>* at, const Kept& kept, Slots (&acc)[kDepth]) {
     if constexpr (kDone < kDepth) {
-      Step<(kDepth - 1 + kDone) % kDepth>(s, kStride, at, acc);
+      Step<(kDepth - 1 + kDone) % kDepth>(s, kStride, at, kept, acc);
       Finish<kJoined, kWhole, false>(s, *at, acc[kDone]);
       at->AdvanceOut(s);
-      Round<kDone + 1>(s, at, acc);
+      Round<kDone + 1>(s, at, kept, acc);
     }
   }
 
@@ -216,15 +236,17 @@ struct Fast {
   }
 
   static OMKIT_INLINE void RunRow(const Strip& s, Cursor<kJoined> at) {
+    Kept kept;
+    Keep(s, &kept);
     Slots acc[kDepth];
 #pragma GCC unroll 5
     for (int d = 0; d < kDepth; ++d) Bias(s, &acc[d]);
-    Begin<0>(s, &at, acc);
+    Begin<0>(s, &at, kept, acc);
     int64_t t = kDepth - 1;
-    for (; t + kDepth <= s.pixels; t += kDepth) Round<0>(s, &at, acc);
+    for (; t + kDepth <= s.pixels; t += kDepth) Round<0>(s, &at, kept, acc);
     for (; t < s.pixels + kDepth - 1; ++t) {
       const int64_t left = (s.pixels - 1) * kStride + kKernel - t * kStride;
-      Step<kDepth - 1>(s, left < kStride ? static_cast<int>(left) : kStride, &at, acc);
+      Step<kDepth - 1>(s, left < kStride ? static_cast<int>(left) : kStride, &at, kept, acc);
       Finish<kJoined, kWhole, false>(s, at, acc[0]);
       at.AdvanceOut(s);
 #pragma GCC unroll 5
@@ -249,7 +271,7 @@ struct General {
       const int8_t* weights = s.weights;
       for (int x = 0; x < kernel_w; ++x) {
         for (int g = 0; g * 4 < kernel_h; ++g, weights += 256) {
-          MultiplyAdd(LoadColumn<kJoined, kWhole>(s, at, x * s.column_step, g, kernel_h), weights, &acc);
+          MultiplyAdd(LoadColumn<kJoined, kWhole>(s, at, x * s.column_step, g, kernel_h), LoadWeights(weights), &acc);
         }
       }
       Finish<kJoined, kWhole, kFloat>(s, at, acc);
