@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +11,7 @@
 #include "base/shape.h"
 #include "base/status.h"
 #include "runtime/arena.h"
+#include "runtime/latency.h"
 #include "runtime/model.h"
 #include "tools/om/om.h"
 
@@ -59,20 +59,11 @@ absl::Status WriteOutputs(const std::string& folder, const std::vector<Arena>& b
   return absl::OkStatus();
 }
 
-// The smallest value that at least `percent` of the sorted values do not exceed.
-int64_t Percentile(const std::vector<int64_t>& sorted, double percent) {
-  const double rank = percent / 100 * static_cast<double>(sorted.size());
-  const size_t index = static_cast<size_t>(std::max(0.0, std::min(rank, static_cast<double>(sorted.size())) - 1e-9));
-  return sorted[std::min(index, sorted.size() - 1)];
-}
-
-void PrintLatencies(std::vector<int64_t> ns, std::ostream& out) {
-  std::sort(ns.begin(), ns.end());
-  const double mean = std::accumulate(ns.begin(), ns.end(), 0.0) / static_cast<double>(ns.size());
+void PrintLatencies(const runtime::LatencyStatistics& s, std::ostream& out) {
   const auto ms = [](double value) { return value * 1e-6; };
-  out << absl::StrFormat("latency ms   mean %.4f  min %.4f  p50 %.4f  p90 %.4f  p99 %.4f  max %.4f\n", ms(mean), ms(ns.front()),
-                         ms(Percentile(ns, 50)), ms(Percentile(ns, 90)), ms(Percentile(ns, 99)), ms(ns.back()));
-  out << absl::StrFormat("throughput   %.2f executions per second\n", 1e9 / mean);
+  out << absl::StrFormat("latency ms   mean %.4f  min %.4f  p50 %.4f  p90 %.4f  p99 %.4f  max %.4f\n", ms(s.mean), ms(s.least), ms(s.p50), ms(s.p90),
+                         ms(s.p99), ms(s.most));
+  out << absl::StrFormat("throughput   %.2f executions per second\n", s.throughput());
 }
 
 void PrintProfile(const Model& model, const runtime::Profiler& profiler, std::ostream& out) {
@@ -120,7 +111,7 @@ absl::Status Run(const RunRequest& request, std::ostream& out) {
                          model->threads(), load_ns * 1e-6);
   out << absl::StrFormat("memory       weights %d bytes, workspace %d bytes\n", model->weights_bytes(), model->workspace_bytes());
   if (request.inputs.empty() && !model->inputs().empty()) out << "inputs       zeros (no --input)\n";
-  PrintLatencies(std::move(ns), out);
+  PrintLatencies(runtime::Summarize(std::move(ns)), out);
   if (request.profile) PrintProfile(*model, profiler, out);
   return WriteOutputs(request.output, outputs, out);
 }
