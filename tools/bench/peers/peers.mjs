@@ -1,0 +1,194 @@
+#!/usr/bin/env node
+// The body of peers.sh: compiles the models, runs bench and ort_time.mjs in turns, and writes the table.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {execFileSync} from 'node:child_process';
+import {fileURLToPath} from 'node:url';
+
+const USAGE = `usage: peers.sh [flags]
+
+Times omkit and ONNX Runtime on the same files. Each round runs both programs once per model, one after the other, so that a busy
+machine slows both. The tables take the least and the median over all rounds.
+
+  --models=DIR    folder of the test models (default: ../shared/models beside the checkout)
+  --only=REGEX    only models whose name matches
+  --rounds=N      default 5
+  --seconds=S     measured time per model, number of threads and round (default 0.5)
+  --threads=N,... default 1,2
+  --json=FILE     writes all results there
+  --report=FILE   replaces the part of this page between '<!-- measured -->' and '<!-- /measured -->'
+  --keep=DIR      where generated and compiled models go, and are found again by the next run (default: a temporary folder)`;
+
+// name | what omkit compiles: 'as it is' and, with ptq, INT8 by post-training quantization
+const FILES = [
+  ['mobilenet_v2_224_fp32', 'ptq'], ['mobilenet_v2_224_qat_u8_qdq'], ['mobilenet_v1_025_128_fp32', 'ptq'], ['mobilenet_v1_025_128_qat_u8_qdq'],
+  ['deeplabv3_dm05_513_fp32'], ['deeplabv3_dm05_513_qat_u8_qdq'], ['person_detect_96_int8_qdq'], ['cifar10_resnet8_fp32'],
+  ['cifar10_resnet8_int8_qdq'], ['kws_dscnn_fp32'], ['kws_dscnn_int8_qdq'], ['ad01_autoencoder_fp32'], ['ad01_autoencoder_int8_qdq'],
+];
+const NETS = ['resnet18', 'resnet50', 'mobilenet_v1', 'mobilenet_v2', 'squeezenet1_1'];
+const LEVELS = ['all', 'extended'];
+const SAMPLES = 4;
+
+function parseArgs(argv) {
+  const args = {rounds: '5', seconds: '0.5', threads: '1,2', only: '', json: '', report: '', keep: '', models: '', bin: '', commit: 'unknown'};
+  for (const text of argv) {
+    if (text === '--help') { console.log(USAGE); process.exit(0); }
+    const [, name, value] = /^--(\w+)=(.*)$/s.exec(text) ?? [];
+    if (!(name in args)) { console.error(`peers: unknown argument '${text}'\n\n${USAGE}`); process.exit(2); }
+    args[name] = value;
+  }
+  args.rounds = Number(args.rounds);
+  args.threads = args.threads.split(',').map(Number);
+  if (!(Number.isInteger(args.rounds) && args.rounds > 0) || !(Number(args.seconds) > 0) || !args.threads.every(t => Number.isInteger(t) && t > 0)) {
+    console.error(`peers: --rounds, --seconds and --threads need positive numbers\n\n${USAGE}`);
+    process.exit(2);
+  }
+  return args;
+}
+
+const run = (file, argv) => execFileSync(file, argv, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28});
+const median = list => [...list].sort((a, b) => a - b)[Math.floor((list.length - 1) / 2)];
+
+// Calibration on noise: the scales change no timing.
+function calibrationFolder(folder, elements) {
+  fs.mkdirSync(folder, {recursive: true});
+  let s = 9;
+  for (let k = 0; k < SAMPLES; ++k) {
+    const data = new Float32Array(elements);
+    for (let i = 0; i < elements; ++i) data[i] = 2 * (((s = (Math.imul(s, 1664525) + 1013904223) >>> 0) >>> 8) / 16777216) - 1;
+    fs.writeFileSync(path.join(folder, `${k}.bin`), Buffer.from(data.buffer));
+  }
+  return folder;
+}
+
+// -> [{name, onnx, oms: {fp32|int8|model: path}}]
+function prepare(args, work) {
+  const cases = [];
+  const wanted = name => new RegExp(args.only).test(name);
+  const compile = (onnx, om, extra) => {
+    if (!fs.existsSync(`${om}.om`)) run(path.join(args.bin, 'atc/atc'), [`--model=${onnx}`, '--framework=5', `--output=${om}`, '--soc_version=host', ...extra]);
+    return `${om}.om`;
+  };
+  const add = (name, onnx, ptqSize) => {
+    console.error(`compile ${name}`);
+    const om = path.join(work, name), oms = {};
+    oms[/qdq|qat/.test(name) ? 'int8' : 'fp32'] = compile(onnx, om, []);
+    if (ptqSize) {
+      const calibration = calibrationFolder(path.join(work, `calibration_${ptqSize}`), 3 * ptqSize * ptqSize);
+      oms.int8 = compile(onnx, `${om}_int8`, ['--quant_type=1', `--calibrate_tool_path=${calibration}`]);
+    }
+    cases.push({name, onnx, oms, int8File: /qdq|qat/.test(name)});
+  };
+  for (const [name, ptq] of FILES) {
+    const onnx = path.join(args.models, `${name}.onnx`);
+    if (wanted(name) && fs.existsSync(onnx)) add(name, onnx, ptq && Number(/_(\d+)_fp32/.exec(name)[1]));
+  }
+  for (const net of NETS) {
+    const name = `${net}_made`, onnx = path.join(work, `${net}.onnx`);
+    if (!wanted(name)) continue;
+    if (!fs.existsSync(onnx)) run(path.join(args.bin, 'bench/generators/gen'), ['--net', net, '--out', onnx]);
+    add(name, onnx, 224);
+  }
+  return cases;
+}
+
+class Samples {
+  constructor() { this.rows = new Map(); }
+  add(program, model, kind, threads, result) {
+    const key = [program, model, kind, threads].join('|');
+    if (!this.rows.has(key)) this.rows.set(key, []);
+    this.rows.get(key).push(result);
+  }
+  get(program, model, kind, threads) {
+    const list = this.rows.get([program, model, kind, threads].join('|'));
+    if (!list) return undefined;
+    return {rounds: list.length, min_ms: Math.min(...list.map(r => r.min_ms)), p50_ms: median(list.map(r => r.p50_ms)), p99_ms: median(list.map(r => r.p99_ms)),
+      load_ms: median(list.map(r => r.load_ms)), rss_bytes: median(list.map(r => r.rss_bytes ?? r.peak_rss_bytes)), level: list[0].level};
+  }
+}
+
+function measure(args, cases, work) {
+  const samples = new Samples();
+  const here = path.dirname(fileURLToPath(import.meta.url));
+  const bestLevel = new Map();
+  let version = 'unknown', machine;
+  for (let round = 0; round < args.rounds; ++round) {
+    for (const c of cases) {
+      console.error(`round ${round + 1} of ${args.rounds}: ${c.name}`);
+      for (const [kind, om] of Object.entries(c.oms)) {
+        const json = path.join(work, 'bench.json');
+        run(path.join(args.bin, 'bench/bench'), ['--om', om, `--threads=${args.threads}`, `--seconds=${args.seconds}`, `--json=${json}`]);
+        const report = JSON.parse(fs.readFileSync(json, 'utf8'));
+        const better = (a, b) => ({int8_gops: Math.max(a.int8_gops, b.int8_gops), f32_gops: Math.max(a.f32_gops, b.f32_gops)});
+        machine = {...report.machine, peak: better(report.peak_of_one_core, machine?.peak ?? report.peak_of_one_core)};
+        for (const result of report.results) samples.add('omkit', c.name, kind, result.threads, result);
+      }
+      for (const threads of args.threads) {
+        const key = `${c.name}|${threads}`;
+        const results = (bestLevel.has(key) ? [bestLevel.get(key)] : LEVELS).map(level => ({level, ...JSON.parse(
+          run(process.execPath, [path.join(here, 'ort_time.mjs'), c.onnx, String(threads), level, args.seconds]))}));
+        const best = results.reduce((a, b) => b.min_ms < a.min_ms ? b : a);
+        bestLevel.set(key, best.level);
+        version = best.version;
+        samples.add('ort', c.name, c.int8File ? 'int8' : 'fp32', threads, best);
+      }
+    }
+  }
+  return {samples, version, machine};
+}
+
+function tableRows(args, cases, samples) {
+  const rows = [];
+  for (const c of cases) {
+    for (const threads of args.threads) {
+      const ort = samples.get('ort', c.name, c.int8File ? 'int8' : 'fp32', threads);
+      for (const kind of Object.keys(c.oms)) rows.push({model: c.name, kind, against: c.int8File ? 'int8' : 'fp32', threads, omkit: samples.get('omkit', c.name, kind, threads), ort});
+    }
+  }
+  return rows;
+}
+
+function markdown(args, rows, {version, machine}) {
+  const ms = v => v >= 10 ? v.toFixed(1) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
+  const mib = v => (v / (1 << 20)).toFixed(0);
+  const lines = [
+    `Machine: ${machine.cpu || os.arch()}, ${machine.cores} cores, tier \`${machine.isa}\`; one core's peak ${machine.peak.int8_gops.toFixed(0)} GOPS INT8, ` +
+    `${machine.peak.f32_gops.toFixed(0)} GFLOPS FP32 (measured). Load average over the last minutes of the run: ${os.loadavg()[1].toFixed(1)}.`,
+    `Versions: omkit ${args.commit}, onnxruntime-node ${version}, Node.js ${process.versions.node}, Linux ${os.release()}. ` +
+    `${args.rounds} rounds of ${args.seconds} s.`, '',
+    '| model | omkit runs | ORT runs | threads | omkit min / p50 ms | ORT min / p50 ms | faster by min / p50 | load ms omkit / ORT | memory MiB omkit / ORT |',
+    '|---|---|---|---|---|---|---|---|---|'];
+  for (const r of rows) {
+    const {omkit: a, ort: b} = r;
+    lines.push(`| ${r.model} | ${r.kind.toUpperCase()} | ${r.against.toUpperCase()} | ${r.threads} | ${ms(a.min_ms)} / ${ms(a.p50_ms)} | ${ms(b.min_ms)} / ${ms(b.p50_ms)} | ` +
+      `${(b.min_ms / a.min_ms).toFixed(2)} / ${(b.p50_ms / a.p50_ms).toFixed(2)} | ${ms(a.load_ms)} / ${ms(b.load_ms)} | ${mib(a.rss_bytes)} / ${mib(b.rss_bytes)} |`);
+  }
+  return lines.join('\n') + '\n';
+}
+
+function writeReport(file, text) {
+  const page = fs.readFileSync(file, 'utf8');
+  const part = /(<!-- measured -->\n)[^]*?(<!-- \/measured -->)/;
+  if (!part.test(page)) throw new Error(`${file} has no '<!-- measured -->' ... '<!-- /measured -->'`);
+  fs.writeFileSync(file, page.replace(part, (_, open, close) => `${open}${text}${close}`));
+}
+
+const args = parseArgs(process.argv.slice(2));
+const work = args.keep || fs.mkdtempSync(path.join(os.tmpdir(), 'peers-'));
+try {
+  fs.mkdirSync(work, {recursive: true});
+  const cases = prepare(args, work);
+  if (!cases.length) throw new Error(`no model of ${args.models} and no network matches --only=${args.only}`);
+  const measured = measure(args, cases, work);
+  const rows = tableRows(args, cases, measured.samples);
+  const text = markdown(args, rows, measured);
+  console.log(text);
+  if (args.json) fs.writeFileSync(args.json, JSON.stringify({machine: measured.machine, onnxruntime: measured.version, omkit: args.commit, rows}, null, 1) + '\n');
+  if (args.report) writeReport(args.report, text);
+} catch (error) {
+  console.error(`peers: ${error.message}${error.stderr ? `\n${error.stderr}` : ''}${error.stdout ? `\n${error.stdout}` : ''}`);
+  process.exitCode = 1;
+} finally {
+  if (!args.keep) fs.rmSync(work, {recursive: true, force: true});
+}
