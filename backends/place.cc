@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/checked.h"
 #include "ir/ops/window.h"
 
 namespace omkit {
@@ -101,6 +102,15 @@ View BroadcastView(const Place& place, const Shape& dims) {
     view.strides[i] = repeated ? 0 : place.view.strides[i - shift];
   }
   return view;
+}
+
+bool ReadsRowRuns(const ir::Graph& graph, const ir::Node& node) {
+  if (node.op != ir::OpKind::kConv || node.attrs.Int("group", 1) != 1) return false;
+  const TensorType& x = graph.value(node.inputs[0]).type;
+  const auto window = ir::WindowOf(graph, node);
+  if (SizeOf(x.dtype) != 1 || x.shape.rank() != 4 || !window.ok() || window->dilation[2] != 1) return false;
+  const int64_t channels = x.shape.dim(1);
+  return RoundUp(window->kernel[2] * channels, 4) < window->kernel[2] * RoundUp(channels, 4);
 }
 
 Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {

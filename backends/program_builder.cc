@@ -138,7 +138,7 @@ absl::StatusOr<Place> ProgramBuilder::Image(ValueId v, const Halo& need) {
   if (channels_last && whole_groups && readable && direct.halo.Covers(need)) return direct;
   auto copy = image_copies_.find(v);
   if (copy != image_copies_.end() && copy->second.halo.Covers(need)) return copy->second;
-  const Place to = ImagePlace(type(v), Union(need, NeededHalo(v)));
+  const Place to = ImagePlace(type(v), Union(need, NeededHalo(v)), PixelStride(type(v)));
   FillHalo(graph_.value(v).name, type(v), to);
   OMKIT_ASSIGN_OR_RETURN(image_copies_[v], CopyInto(v, place, to));
   return image_copies_[v];
@@ -170,7 +170,7 @@ absl::StatusOr<Place> ProgramBuilder::Rows(ValueId v) {
   OMKIT_ASSIGN_OR_RETURN(Place plain, Plain(v));
   from.offset = plain.view.offset;
   plain.view = from;
-  OMKIT_ASSIGN_OR_RETURN(row_copies_[v], CopyInto(v, plain, ImagePlace(as_image, {})));
+  OMKIT_ASSIGN_OR_RETURN(row_copies_[v], CopyInto(v, plain, ImagePlace(as_image, {}, PixelStride(as_image))));
   return row_copies_[v];
 }
 
@@ -206,14 +206,23 @@ Place ProgramBuilder::NewPlain(ValueId v) {
   return place;
 }
 
-Place ProgramBuilder::ImagePlace(const TensorType& t, const Halo& halo) {
+absl::StatusOr<Place> ProgramBuilder::RowRuns(ValueId v, const Halo& need) {
+  OMKIT_ASSIGN_OR_RETURN(const Place place, At(v));
+  const View& view = place.view;
+  const bool runs = (view.strides[1] == 1 || view.dims[1] == 1) && view.strides[3] == view.dims[1];
+  if (runs && blocks_[place.block].space == Space::kArena && place.halo.Covers(need)) return place;
+  const Place to = ImagePlace(type(v), need, type(v).shape.dim(1));
+  FillHalo(graph_.value(v).name, type(v), to);
+  return CopyInto(v, place, to);
+}
+
+Place ProgramBuilder::ImagePlace(const TensorType& t, const Halo& halo, int64_t pixel) {
   const int64_t n = t.shape.dim(0), c = t.shape.dim(1), h = t.shape.dim(2), w = t.shape.dim(3);
   Place place;
   place.halo = halo;
   View& view = place.view;
   view.rank = 4;
   view.element_size = static_cast<int32_t>(SizeOf(t.dtype));
-  const int64_t pixel = PixelStride(t);
   const int64_t row = (w + halo.left + halo.right) * pixel;
   const int64_t image = (h + halo.top + halo.bottom) * row;
   const int64_t dims[] = {n, c, h, w};
@@ -221,7 +230,9 @@ Place ProgramBuilder::ImagePlace(const TensorType& t, const Halo& halo) {
   std::copy(dims, dims + 4, view.dims);
   std::copy(strides, strides + 4, view.strides);
   view.offset = halo.top * row + halo.left * pixel;
-  place.block = AddBlock(Space::kArena, 0, n * image * SizeOf(t.dtype));
+  // The last group of four channels may reach behind the image.
+  constexpr int64_t kGroup = 4;
+  place.block = AddBlock(Space::kArena, 0, n * image * SizeOf(t.dtype) + kGroup);
   return place;
 }
 
@@ -233,7 +244,7 @@ void ProgramBuilder::FillHalo(const std::string& name, const TensorType& t, cons
   params.out.offset -= halo.top * params.out.strides[1] + halo.left * params.out.strides[2];
   params.out.dims[1] += halo.top + halo.bottom;
   params.out.dims[2] += halo.left + halo.right;
-  params.out.dims[3] = PixelStride(t);
+  params.out.dims[3] = params.out.strides[2];
   params.value = t.quantized() ? static_cast<uint8_t>(t.quant.zero_point[0]) : 0;
   const int64_t begin[] = {0, halo.top, halo.left};
   const int64_t end[] = {t.shape.dim(0), halo.top + t.shape.dim(2), halo.left + t.shape.dim(3)};
@@ -285,7 +296,9 @@ Place ProgramBuilder::NewImage(ValueId v) {
     places_[v] = *part;
     return *part;
   }
-  const Place place = ImagePlace(type(v), NeededHalo(v));
+  const ir::Node* user = graph_.OnlyUser(v);
+  const bool runs = user != nullptr && ReadsRowRuns(graph_, *user);
+  const Place place = ImagePlace(type(v), NeededHalo(v), runs ? type(v).shape.dim(1) : PixelStride(type(v)));
   FillHalo(graph_.value(v).name, type(v), place);
   places_[v] = place;
   return place;

@@ -39,6 +39,8 @@ class ProgramBuilder {
   absl::StatusOr<Place> WholeBlock(ir::ValueId v);
   // Rank 4, channels contiguous, pixel stride a multiple of 4 bytes, with at least the halo `need`.
   absl::StatusOr<Place> Image(ir::ValueId v, const Halo& need);
+  // Channels-last without space between pixels: what a convolution that ReadsRowRuns wants.
+  absl::StatusOr<Place> RowRuns(ir::ValueId v, const Halo& need);
   // A matrix [rows, columns] of the value's last dimension, as an image of one row: row stride a multiple of 4 bytes.
   absl::StatusOr<Place> Rows(ir::ValueId v);
 
@@ -84,7 +86,8 @@ class ProgramBuilder {
 
   BlockId AddBlock(runtime::Space space, uint32_t index, uint64_t size);
   absl::StatusOr<Place> CopyInto(ir::ValueId v, const Place& from, Place to);
-  Place ImagePlace(const TensorType& type, const Halo& halo);
+  // `pixel`: elements between neighbouring pixels.
+  Place ImagePlace(const TensorType& type, const Halo& halo, int64_t pixel);
   void FillHalo(const std::string& name, const TensorType& type, const Place& place);
   Halo NeededHalo(ir::ValueId v) const;
   std::optional<Place> PlaceInConcat(ir::ValueId v);

@@ -73,11 +73,43 @@ absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* b
   return folded;
 }
 
-absl::Status LowerU8(const Node& node, const Layer& layer, ProgramBuilder& builder) {
+// A kernel row over an image without space between pixels is one tap with kernel_w * channels channels: the window of a pixel simply
+// reaches into its neighbours. w[oc][channels][kernel_h][kernel_w] becomes [oc][kernel_w * channels][kernel_h].
+std::vector<int8_t> JoinKernelRows(const int8_t* w, Layer& layer) {
+  const int64_t channels = layer.ic_per_group, run = layer.kernel_w * channels;
+  std::vector<int8_t> joined(layer.oc * run * layer.kernel_h);
+  for (int64_t o = 0; o < layer.oc; ++o) {
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t y = 0; y < layer.kernel_h; ++y) {
+        for (int64_t x = 0; x < layer.kernel_w; ++x) {
+          joined[(o * run + x * channels + c) * layer.kernel_h + y] = w[((o * channels + c) * layer.kernel_h + y) * layer.kernel_w + x];
+        }
+      }
+    }
+  }
+  kernels::View& view = layer.in.view;
+  view.offset -= layer.pad_left * view.strides[3];
+  view.dims[1] = run;
+  view.strides[1] = 1;
+  view.dims[3] = (layer.out.view.dims[3] - 1) * layer.stride_w + 1;
+  layer.ic_per_group = run;
+  layer.kernel_w = 1;
+  layer.pad_left = 0;
+  return joined;
+}
+
+absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   const TensorType& x = builder.type(node.inputs[0]);
   const TensorType& y = builder.type(node.outputs[0]);
   const Tensor& w = *builder.graph().ConstantInput(node, 1);
   const Tensor* bias = builder.graph().ConstantInput(node, 2);
+  const int64_t operations = layer.operations();
+  const int8_t* weights = w.data<int8_t>();
+  std::vector<int8_t> joined;
+  if (ReadsRowRuns(builder.graph(), node)) {
+    joined = JoinKernelRows(weights, layer);
+    weights = joined.data();
+  }
   auto params = WindowParams<kernels::ConvU8Params>(layer);
   const bool float_output = IsF32(y);
   const float out_scale = float_output ? 1.0f : y.quant.scale[0];
@@ -100,12 +132,12 @@ absl::Status LowerU8(const Node& node, const Layer& layer, ProgramBuilder& build
   const std::vector<float> multipliers = ir::AccumulatorMultipliers(x.quant, w.type().quant, out_scale, layer.oc);
   const Isa isa = builder.isa();
   const std::vector<uint8_t> packed =
-      layer.depthwise() ? kernels::PackDwConvU8Weights(w.data<int8_t>(), layer.oc, layer.kernel_h, layer.kernel_w)
-                        : kernels::PackConvU8Weights(isa, w.data<int8_t>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+      layer.depthwise() ? kernels::PackDwConvU8Weights(weights, layer.oc, layer.kernel_h, layer.kernel_w)
+                        : kernels::PackConvU8Weights(isa, weights, layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
   std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(folded), builder.AddWeights(multipliers),
                                    layer.out.block};
   if (layer.has_residual) operands.push_back(layer.residual.block);
-  builder.AddStep(node, layer.depthwise() ? kernels::DwConvU8Kernel(isa) : kernels::ConvU8Kernel(isa), params, operands, layer.operations());
+  builder.AddStep(node, layer.depthwise() ? kernels::DwConvU8Kernel(isa) : kernels::ConvU8Kernel(isa), params, operands, operations);
   return absl::OkStatus();
 }
 
@@ -176,7 +208,8 @@ absl::Status LowerConv(const Node& node, ProgramBuilder& builder) {
   layer.pad_top = window.pad_begin[1];
   layer.pad_left = window.pad_begin[2];
   layer.pixels = builder.type(node.outputs[0]).shape.dim(0) * window.out_size();
-  OMKIT_ASSIGN_OR_RETURN(layer.in, builder.Image(node.inputs[0], HaloOf(builder.graph(), node)));
+  const Halo halo = HaloOf(builder.graph(), node);
+  OMKIT_ASSIGN_OR_RETURN(layer.in, ReadsRowRuns(builder.graph(), node) ? builder.RowRuns(node.inputs[0], halo) : builder.Image(node.inputs[0], halo));
   layer.has_residual = HasInput(node, 3);
   if (layer.has_residual) {
     OMKIT_ASSIGN_OR_RETURN(layer.residual, builder.Image(node.inputs[3], {}));

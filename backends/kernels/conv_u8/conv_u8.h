@@ -2,8 +2,8 @@
 // and clamp in the epilogue (base/quant.h). 1x1 convolutions and dense layers are the case of one tap. Floor 4.
 //
 // Input and output are NHWC views. The input operand must hold a halo filled with the input's zero point wherever a tap falls
-// outside the image, so kernels have no border code. Channel stride is 1; pixel strides of the input are multiples of 4 and the
-// bytes between `dims[3]` and the next multiple of 4 may hold anything (their weights are zero).
+// outside the image, so kernels have no border code. Channel stride is 1; channels are read in groups of four bytes, and the bytes
+// between `dims[3]` and the next multiple of 4 may hold anything (their weights are zero): the next pixel, or what lies behind.
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_CONV_U8_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_CONV_U8_H_
 
