@@ -13,8 +13,11 @@ struct Taps {
   int64_t begin, end;
 };
 OMKIT_INLINE Taps Clip(int64_t start, int64_t dilation, int64_t taps, int64_t low, int64_t high) {
-  const int64_t begin = start >= low ? 0 : (low - start + dilation - 1) / dilation;
-  const int64_t end = start >= high ? 0 : (high - start + dilation - 1) / dilation;
+  int64_t begin = start >= low ? 0 : low - start, end = start >= high ? 0 : high - start;
+  if (dilation != 1) {
+    begin = (begin + dilation - 1) / dilation;
+    end = (end + dilation - 1) / dilation;
+  }
   return {begin, end < taps ? end : taps};
 }
 OMKIT_INLINE int64_t Count(const Taps& t) { return t.end > t.begin ? t.end - t.begin : 0; }
@@ -28,10 +31,10 @@ struct Window {
   int32_t zero_sum;      // in_zero times the taps inside the image
 };
 
-Window MakeWindow(const PoolU8Params& p, const uint8_t* in, int64_t n, int64_t oy, int64_t ox) {
+OMKIT_INLINE Window MakeWindow(const PoolU8Params& p, const uint8_t* in, int64_t n, int64_t oy, int64_t ox) {
   const int64_t y = oy * p.stride_h - p.pad_top, x = ox * p.stride_w - p.pad_left;
   const Taps rows = Clip(y, p.dilation_h, p.kernel_h, 0, p.in.dims[1]), columns = Clip(x, p.dilation_w, p.kernel_w, 0, p.in.dims[2]);
-  Window w;
+  Window w = {};
   w.rows = Count(rows);
   w.columns = Count(columns);
   w.row_step = p.dilation_h * p.in.strides[1];
@@ -40,6 +43,7 @@ Window MakeWindow(const PoolU8Params& p, const uint8_t* in, int64_t n, int64_t o
   if (w.rows > 0 && w.columns > 0) {
     w.first += n * p.in.strides[0] + (y + rows.begin * p.dilation_h) * p.in.strides[1] + (x + columns.begin * p.dilation_w) * p.in.strides[2];
   }
+  if (!p.average) return w;
   int64_t count = w.rows * w.columns;
   w.zero_sum = static_cast<int32_t>(count) * p.in_zero;
   if (p.count_include_pad) {
@@ -95,8 +99,12 @@ void PoolU8(const KernelArgs& args) {
   const bool by_pixel = pixels >= args.threads;
   const Part part = by_pixel ? SplitWork(pixels, 1, args.thread, args.threads) : Part{0, pixels};
   const Part span = by_pixel ? Part{0, channels} : SplitWork(channels, kBlock, args.thread, args.threads);
+  int64_t n = part.begin / (oh * ow), y = part.begin / ow % oh, x = part.begin % ow - 1;
   for (int64_t i = part.begin; i < part.end; ++i) {
-    const int64_t n = i / (oh * ow), y = i / ow % oh, x = i % ow;
+    if (++x == ow) {
+      x = 0;
+      if (++y == oh) y = 0, ++n;
+    }
     const Window w = MakeWindow(p, in, n, y, x);
     uint8_t* to = out + n * p.out.strides[0] + y * p.out.strides[1] + x * p.out.strides[2];
     int64_t c = span.begin;
