@@ -41,6 +41,13 @@ OMKIT_INLINE void LoadParams(const KernelArgs& args, Params* params) {
   __builtin_memcpy(params, args.params, sizeof(Params));
 }
 
+// Four bytes at any address.
+[[maybe_unused]] OMKIT_INLINE int32_t LoadDword(const uint8_t* from) {
+  int32_t value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
 }  // namespace
 }  // namespace omkit::kernels
 

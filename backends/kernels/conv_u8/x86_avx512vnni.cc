@@ -26,7 +26,7 @@ enum class Mode { kPlain, kResidual, kFloat };
 // after unrolling and then copy every one twice per step.
 template <int kPixel, int kPixels, int kHalves>
 OMKIT_INLINE void AccumulatePixels(const uint8_t* const (&p)[kPixels], int64_t k, const __m512i (&weight)[2], __m512i (&acc)[kPixels][kHalves]) {
-  const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[kPixel] + k));
+  const __m512i x = _mm512_set1_epi32(LoadDword(p[kPixel] + k));
   acc[kPixel][0] = _mm512_dpbusd_epi32(acc[kPixel][0], x, weight[0]);
   if constexpr (kHalves == 2) acc[kPixel][1] = _mm512_dpbusd_epi32(acc[kPixel][1], x, weight[1]);
   if constexpr (kPixel + 1 < kPixels) AccumulatePixels<kPixel + 1>(p, k, weight, acc);
@@ -272,7 +272,7 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
     for (int s = 0; s < kSteps; ++s) {
 #pragma GCC unroll 4
       for (int r = 0; r < kShortTile; ++r) {
-        const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + s / kRunSteps * b.run_step + s % kRunSteps * 4));
+        const __m512i x = _mm512_set1_epi32(LoadDword(p[r] + s / kRunSteps * b.run_step + s % kRunSteps * 4));
         acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, weight[s][0]);
         if constexpr (kHalves == 2) acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, weight[s][1]);
       }

@@ -26,7 +26,7 @@ OMKIT_INLINE void Step(const uint8_t* const (&p)[kPixels], int64_t k, const int8
   const __m256i w0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w)), w1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 32));
 #pragma GCC unroll 6
   for (int r = 0; r < kPixels; ++r) {
-    const __m256i x = _mm256_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k));
+    const __m256i x = _mm256_set1_epi32(LoadDword(p[r] + k));
     acc[r][0] = Dot(acc[r][0], x, w0);
     acc[r][1] = Dot(acc[r][1], x, w1);
   }
@@ -41,7 +41,7 @@ OMKIT_INLINE void Step(const uint8_t* const (&p)[kPixels], int64_t k, const int8
   const __m256i odd0 = _mm256_loadu_si256(weight + 2), odd1 = _mm256_loadu_si256(weight + 3);
 #pragma GCC unroll 4
   for (int r = 0; r < kPixels; ++r) {
-    const __m256i x = _mm256_set1_epi32(*reinterpret_cast<const int32_t*>(p[r] + k));
+    const __m256i x = _mm256_set1_epi32(LoadDword(p[r] + k));
     const __m256i even = _mm256_and_si256(x, _mm256_set1_epi32(0x00ff00ff)), odd = _mm256_srli_epi16(x, 8);
     acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_add_epi32(_mm256_madd_epi16(even, even0), _mm256_madd_epi16(odd, odd0)));
     acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_add_epi32(_mm256_madd_epi16(even, even1), _mm256_madd_epi16(odd, odd1)));

@@ -68,8 +68,7 @@ OMKIT_INLINE void StoreYmmFloats(const YmmFinish& f, const __m256 (&v)[2], uint8
   float ordered[16];
   _mm256_storeu_ps(ordered, _mm256_permute2f128_ps(a, b, 0x20));
   _mm256_storeu_ps(ordered + 8, _mm256_permute2f128_ps(a, b, 0x31));
-  float* to = reinterpret_cast<float*>(out);
-  for (int i = 0; i < count; ++i) to[i] = ordered[i];
+  for (int i = 0; i < count; ++i) __builtin_memcpy(out + i * 4, &ordered[i], 4);
 }
 
 // acc += the products of 16-bit pairs.

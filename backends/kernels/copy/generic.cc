@@ -11,6 +11,12 @@ namespace {
 
 constexpr int64_t kBlock = 32;
 
+// An element at any address: buffers of callers need not be aligned.
+template <typename T>
+struct __attribute__((packed)) Unaligned {
+  T value;
+};
+
 template <typename T>
 void CopyRow(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t count) {
   if (in_stride == 1 && out_stride == 1) {
@@ -119,9 +125,9 @@ void Copy(const KernelArgs& args) {
   LoadParams(args, &p);
   switch (p.out.element_size) {
     case 1: return CopyElements<uint8_t>(p, args);
-    case 2: return CopyElements<uint16_t>(p, args);
-    case 4: return CopyElements<uint32_t>(p, args);
-    default: return CopyElements<uint64_t>(p, args);
+    case 2: return CopyElements<Unaligned<uint16_t>>(p, args);
+    case 4: return CopyElements<Unaligned<uint32_t>>(p, args);
+    default: return CopyElements<Unaligned<uint64_t>>(p, args);
   }
 }
 
@@ -130,9 +136,9 @@ void Fill(const KernelArgs& args) {
   LoadParams(args, &p);
   switch (p.out.element_size) {
     case 1: return FillElements<uint8_t>(p, args);
-    case 2: return FillElements<uint16_t>(p, args);
-    case 4: return FillElements<uint32_t>(p, args);
-    default: return FillElements<uint64_t>(p, args);
+    case 2: return FillElements<Unaligned<uint16_t>>(p, args);
+    case 4: return FillElements<Unaligned<uint32_t>>(p, args);
+    default: return FillElements<Unaligned<uint64_t>>(p, args);
   }
 }
 

@@ -41,7 +41,7 @@ OMKIT_INLINE void ConvertRow(const Convert& convert, const typename Convert::In*
     const int n = count - i < kLanes ? static_cast<int>(count - i) : kLanes;
     typename Convert::In gathered[kLanes] = {};
     if (in_stride != 1) {
-      for (int j = 0; j < n; ++j) gathered[j] = in[(i + j) * in_stride];
+      for (int j = 0; j < n; ++j) __builtin_memcpy(&gathered[j], in + (i + j) * in_stride, sizeof gathered[j]);
     }
     const typename Convert::OutLanes y = convert(LoadSome<typename Convert::InLanes>(in_stride == 1 ? in + i : gathered, n));
     if (out_stride == 1) {
@@ -50,7 +50,7 @@ OMKIT_INLINE void ConvertRow(const Convert& convert, const typename Convert::In*
     }
     typename Convert::Out spread[kLanes];
     StoreSome(spread, y, kLanes);
-    for (int j = 0; j < n; ++j) out[(i + j) * out_stride] = spread[j];
+    for (int j = 0; j < n; ++j) __builtin_memcpy(out + (i + j) * out_stride, &spread[j], sizeof spread[j]);
   }
 }
 
