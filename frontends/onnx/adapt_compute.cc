@@ -5,6 +5,84 @@
 #include "frontends/onnx/tensor.h"
 
 namespace omkit::frontends::adapters {
+namespace {
+
+// Replaces an ONNX type number in attribute `name` by the number of omkit's DType.
+absl::Status TypeNumber(OnnxNode& node, const char* name) {
+  if (!node.attrs.Has(name)) return absl::OkStatus();
+  const int64_t to = node.attrs.Int(name, 0);
+  if (to < 0 || to > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute '", name, "' is ", to, ", which is no element type"));
+  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(to));
+  if (!dtype.ok()) return Annotate(dtype.status(), absl::StrCat("attribute '", name, "'"));
+  node.attrs.Set(name, static_cast<int64_t>(*dtype));
+  return absl::OkStatus();
+}
+
+ir::Attrs CastTo(DType dtype) {
+  ir::Attrs attrs;
+  attrs.Set("to", static_cast<int64_t>(dtype));
+  return attrs;
+}
+
+// Input `i` less its zero point (input `i + 2`), as float64.
+ir::ValueId Centered(OnnxNode& node, int i, const char* name) {
+  const ir::ValueId x = node.EmitBefore(ir::OpKind::kCast, absl::StrCat(name, "_real"), {node.inputs[i]}, CastTo(DType::kFloat64));
+  if (!node.has_input(i + 2)) return x;
+  ir::ValueId zero = node.EmitBefore(ir::OpKind::kCast, absl::StrCat(name, "_zero"), {node.inputs[i + 2]}, CastTo(DType::kFloat64));
+  // Zero points of rows stand before a matrix's last dimension.
+  if (i == 0 && node.kind == ir::OpKind::kMatMul && node.rank(2) == 1) {
+    const int64_t last[] = {-1};
+    zero = node.EmitBefore(ir::OpKind::kUnsqueeze, absl::StrCat(name, "_column"), {zero, node.Constant(absl::StrCat(name, "_axis"), last)});
+  }
+  return node.EmitBefore(ir::OpKind::kSub, absl::StrCat(name, "_centered"), {x, zero});
+}
+
+// The node on float64 operands, cast to int32.
+absl::Status EmitInteger(OnnxNode& node) {
+  const std::vector<ir::ValueId> outputs = node.outputs;
+  const ir::ValueId a = Centered(node, 0, "a"), b = Centered(node, 1, "b");
+  node.inputs = {a, b};
+  node.outputs = {node.graph->AddValue(absl::StrCat(node.name, "/sum"))};
+  node.Emit();
+  TryInfer(*node.graph, node.graph->AddNodeInto(ir::OpKind::kCast, absl::StrCat(node.name, "/int32"), {node.outputs[0]}, outputs,
+                                                CastTo(DType::kInt32)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ConvInteger(OnnxNode& node) {
+  const Tensor* zero = node.constant(3);
+  if (node.has_input(3) && (zero == nullptr || zero->elements() != 1)) {
+    return absl::UnimplementedError("a w_zero_point that is not one constant number");
+  }
+  return EmitInteger(node);
+}
+
+absl::Status MatMulInteger(OnnxNode& node) { return EmitInteger(node); }
+
+absl::Status DynamicQuantizeLinear(OnnxNode& node) {
+  using ir::OpKind;
+  ir::Attrs scalar;
+  scalar.Set("keepdims", int64_t{0});
+  const ir::ValueId x = node.inputs[0];
+  const ir::ValueId zero = node.Constant("zero", Tensor::Scalar<float>(0));
+  const ir::ValueId one = node.Constant("one", Tensor::Scalar<float>(1));
+  const ir::ValueId levels = node.Constant("levels", Tensor::Scalar<float>(255));
+  const ir::ValueId high = node.EmitBefore(OpKind::kMax, "high", {node.EmitBefore(OpKind::kReduceMax, "max", {x}, scalar), zero});
+  const ir::ValueId low = node.EmitBefore(OpKind::kMin, "low", {node.EmitBefore(OpKind::kReduceMin, "min", {x}, scalar), zero});
+  const ir::ValueId range = node.EmitBefore(OpKind::kSub, "range", {high, low});
+  const ir::ValueId flat = node.EmitBefore(OpKind::kEqual, "flat", {range, zero});
+  const ir::ValueId some_range = node.EmitBefore(OpKind::kWhere, "some_range", {flat, one, range});
+  ir::Graph& graph = *node.graph;
+  TryInfer(graph, graph.AddNodeInto(OpKind::kDiv, absl::StrCat(node.name, "/scale"), {some_range, levels}, {node.outputs[1]}));
+  const ir::ValueId at = node.EmitBefore(OpKind::kSub, "at", {zero, node.EmitBefore(OpKind::kDiv, "steps", {low, node.outputs[1]})});
+  const ir::ValueId rounded = node.EmitBefore(OpKind::kRound, "rounded", {node.EmitBefore(OpKind::kClip, "clipped", {at, zero, levels})});
+  TryInfer(graph, graph.AddNodeInto(OpKind::kCast, absl::StrCat(node.name, "/zero_point"), {rounded}, {node.outputs[2]}, CastTo(DType::kUInt8)));
+  node.inputs = {x, node.outputs[1], node.outputs[2]};
+  node.outputs.resize(1);
+  return Direct(node);
+}
 
 absl::Status Softmax(OnnxNode& node) {
   const int64_t axis = node.attrs.Int("axis", node.opset < 13 ? 1 : -1);
@@ -98,12 +176,26 @@ absl::Status Cast(OnnxNode& node) {
 }
 
 absl::Status EyeLike(OnnxNode& node) {
-  if (!node.attrs.Has("dtype")) return Direct(node);
-  const int64_t to = node.attrs.Int("dtype", 0);
-  if (to < 0 || to > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute 'dtype' is ", to, ", which is no element type"));
-  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(to));
-  if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'dtype'");
-  node.attrs.Set("dtype", static_cast<int64_t>(*dtype));
+  OMKIT_RETURN_IF_ERROR(TypeNumber(node, "dtype"));
+  return Direct(node);
+}
+
+absl::Status SignalWindow(OnnxNode& node) {
+  OMKIT_RETURN_IF_ERROR(TypeNumber(node, "output_datatype"));
+  return Direct(node);
+}
+
+absl::Status GroupNormalization(OnnxNode& node) {
+  if (node.attrs.Int("stash_type", 1) != 1) return absl::UnimplementedError("stash_type other than 1 (FLOAT)");
+  node.attrs.Erase("stash_type");
+  return Direct(node);
+}
+
+absl::Status DFT(OnnxNode& node) {
+  if (node.opset >= 20) return Direct(node);
+  if (node.inputs.size() > 2) return absl::InvalidArgumentError("input 'axis' came with opset 20");
+  node.SetInput(2, node.Constant("axis", Tensor::Scalar<int64_t>(node.attrs.Int("axis", 1))));
+  node.attrs.Erase("axis");
   return Direct(node);
 }
 

@@ -19,6 +19,11 @@
 //   Scatter             ScatterElements; the old name ended with opset 11
 //   TopK                attribute k (opset < 10) becomes input 1
 //   EyeLike             attribute dtype: an ONNX type number becomes the number of omkit's DType
+//   GroupNormalization  stash_type must be 1
+//   SignalWindow        attribute output_datatype: an ONNX type number becomes the number of omkit's DType
+//   DFT                 attribute axis (opset < 20, default 1) becomes input 2
+//   ConvInteger         MatMulInteger too: operands less their zero points, as float64 (exact), through Conv or MatMul, and Cast to int32
+//   DynamicQuantizeLinear  the standard's function body; a constant 0 gets scale 1/255
 //   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
 //   QLinearConv         QLinearMatMul too: the float operator between DequantizeLinear and QuantizeLinear
 #ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
@@ -47,6 +52,12 @@ absl::Status CastLike(OnnxNode& node);
 absl::Status Scatter(OnnxNode& node);
 absl::Status TopK(OnnxNode& node);
 absl::Status EyeLike(OnnxNode& node);
+absl::Status GroupNormalization(OnnxNode& node);
+absl::Status SignalWindow(OnnxNode& node);
+absl::Status DFT(OnnxNode& node);
+absl::Status ConvInteger(OnnxNode& node);
+absl::Status MatMulInteger(OnnxNode& node);
+absl::Status DynamicQuantizeLinear(OnnxNode& node);
 absl::Status QuantizeLinear(OnnxNode& node);
 absl::Status QLinearConv(OnnxNode& node);
 absl::Status QLinearMatMul(OnnxNode& node);

@@ -4,6 +4,7 @@
 // Windows are clipped to the padded image; count is the padded taps with count_include_pad, else the taps inside the image.
 // Any other quantized combination is computed on dequantized values.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -189,6 +190,34 @@ Window GlobalWindow(const Shape& x) {
   return w;
 }
 
+// (sum |x|^p)^(1/p) over each window.
+void LpNorms(const EvalContext& ctx, const Window& w) {
+  const Shape& shape = ctx.input(0).shape();
+  const double p = static_cast<double>(ctx.attrs.Int("p", 2));
+  const std::vector<double> x = ReadReals(ctx.input(0));
+  std::vector<double> y(ctx.output(0).elements());
+  ForEachWindow(w, shape.dim(0) * shape.dim(1), [&](int64_t plane, const Window::Dims& o, int64_t e) {
+    double sum = 0;
+    ForEachTap(w, o, [&](int64_t pixel) { sum += std::pow(std::fabs(x[plane * w.in_size() + pixel]), p); });
+    y[e] = std::pow(sum, 1 / p);
+  });
+  WriteReals(y, &ctx.output(0));
+}
+
+// The image that a MaxPool with these attributes would have had: (in - 1) * stride + kernel - pads.
+absl::StatusOr<Shape> UnpooledShape(const Attrs& attrs, const Shape& x) {
+  const std::vector<int64_t> kernel = attrs.Ints("kernel_shape");
+  if (static_cast<int>(kernel.size()) != x.rank() - 2) return absl::InvalidArgumentError("attribute kernel_shape does not fit the image");
+  Attrs plain;
+  for (const char* name : {"pads", "strides"}) {
+    if (attrs.Has(name)) plain.Set(name, attrs.Ints(name));
+  }
+  OMKIT_ASSIGN_OR_RETURN(const Window w, ResolveTransposedWindow(plain, kernel, x.dims().subspan(2)));
+  std::vector<int64_t> dims = {x.dim(0), x.dim(1)};
+  dims.insert(dims.end(), w.out.begin() + w.first(), w.out.end());
+  return Shape(std::move(dims));
+}
+
 template <typename Fn>
 absl::Status EvalAnyDType(const Tensor& x, Fn&& fn) {
   if (DispatchNumeric(x.dtype(), fn)) return absl::OkStatus();
@@ -234,6 +263,74 @@ absl::Status EvalMaxPool(const EvalContext& ctx) {
   const Shape& x = ctx.input(0).shape();
   OMKIT_ASSIGN_OR_RETURN(const Window window, PoolWindow(ctx.attrs, x));
   return EvalAnyDType(ctx.input(0), [&](auto zero) { MaxPoolTyped<decltype(zero)>(ctx, window, x.dim(0) * x.dim(1)); });
+}
+
+absl::Status InferLpPool(InferContext& ctx) {
+  if (ctx.attrs().Int("p", 2) < 1) return absl::InvalidArgumentError(absl::StrCat("attribute p is ", ctx.attrs().Int("p", 2)));
+  return InferAveragePool(ctx);
+}
+
+absl::Status EvalLpPool(const EvalContext& ctx) {
+  const Shape& shape = ctx.input(0).shape();
+  OMKIT_ASSIGN_OR_RETURN(const Window window, PoolWindow(ctx.attrs, shape));
+  LpNorms(ctx, window);
+  return absl::OkStatus();
+}
+
+absl::Status InferGlobalLpPool(InferContext& ctx) {
+  if (ctx.attrs().Int("p", 2) < 1) return absl::InvalidArgumentError(absl::StrCat("attribute p is ", ctx.attrs().Int("p", 2)));
+  return InferGlobalAveragePool(ctx);
+}
+
+absl::Status EvalGlobalLpPool(const EvalContext& ctx) {
+  const Window window = GlobalWindow(ctx.input(0).shape());
+  LpNorms(ctx, window);
+  return absl::OkStatus();
+}
+
+// Input 2, output_shape, must be a constant; each plane of the output is the plane the indices were taken from, laid into it.
+absl::Status InferMaxUnpool(InferContext& ctx) {
+  OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
+  OMKIT_RETURN_IF_ERROR(ExpectRank(ctx, 0, 3, 2 + kMaxSpatialRank));
+  OMKIT_RETURN_IF_ERROR(ExpectInteger(ctx, 1));
+  const Shape& x = ctx.shape(0);
+  bool same = ctx.shape(1).rank() == x.rank();
+  for (int d = 0; same && d < x.rank(); ++d) same = !Conflict(ctx.shape(1).dim(d), x.dim(d));
+  if (!same) return absl::InvalidArgumentError(absl::StrCat("indices have shape ", ctx.shape(1).ToString(), ", values ", x.ToString()));
+  OMKIT_ASSIGN_OR_RETURN(Shape out, UnpooledShape(ctx.attrs(), x));
+  if (!ctx.has_input(2)) return SetOutputChecked(ctx, 0, ValueDType(ctx, 0), std::move(out));
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<int64_t> given, ctx.ConstantInts(2));
+  for (int64_t dim : given) {
+    if (dim < 0) return absl::InvalidArgumentError(absl::StrCat("output_shape holds ", dim));
+  }
+  if (static_cast<int>(given.size()) != x.rank() || Conflict(given[0], x.dim(0)) || Conflict(given[1], x.dim(1))) {
+    return absl::InvalidArgumentError(absl::StrCat("output_shape is ", Shape(given).ToString(), " for values of shape ", x.ToString()));
+  }
+  return SetOutputChecked(ctx, 0, ValueDType(ctx, 0), Shape(given));
+}
+
+absl::Status EvalMaxUnpool(const EvalContext& ctx) {
+  const Shape& x = ctx.input(0).shape();
+  const Shape& out = ctx.output(0).shape();
+  OMKIT_ASSIGN_OR_RETURN(const Shape pooled, UnpooledShape(ctx.attrs, x));
+  if (!pooled.IsStatic()) return absl::InvalidArgumentError("the shape of the values is not known");
+  const std::vector<double> values = ReadReals(ctx.input(0));
+  std::vector<double> y(ctx.output(0).elements(), 0.0);
+  const std::vector<int64_t> from = pooled.Strides(), to = out.Strides();
+  for (size_t e = 0; e < values.size(); ++e) {
+    const int64_t index = IntegerAt(ctx.input(1), static_cast<int64_t>(e));
+    int64_t at = 0;
+    bool inside = index >= 0;
+    for (int d = 0; inside && d < out.rank(); ++d) {
+      const int64_t i = d == 0 ? index / from[0] : index / from[d] % pooled.dim(d);
+      inside = i < out.dim(d);
+      at += i * to[d];
+    }
+    if (!inside) return absl::InvalidArgumentError(absl::StrCat("index ", index, " is outside the output of shape ", out.ToString()));
+    y[at] = values[e];
+  }
+  WriteReals(y, &ctx.output(0));
+  return absl::OkStatus();
 }
 
 }  // namespace omkit::ir

@@ -28,9 +28,10 @@ absl::Status Verify(const runtime::Step& step) {
   if (!copies.FitsIn(kMaxSize)) return absl::InvalidArgumentError("gather has too many slices");
   const CheckedSize slices = CheckedSize(p.outer) * p.inner * p.element_size;
   const CheckedSize data = slices * p.axis, out = slices * p.index_count;
-  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("data", step.operands[0], data.ok() ? data.value() : -1));
+  // Blocks of the arena are rounded up behind their last element.
+  OMKIT_RETURN_IF_ERROR(VerifyRange("bytes of data", data.ok() ? data.value() : -1, 0, static_cast<int64_t>(step.operands[0].size)));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("indices", step.operands[1], p.index_count * p.index_size));
-  return VerifyOperandSize("output", step.operands[2], out.ok() ? out.value() : -1);
+  return VerifyRange("bytes of output", out.ok() ? out.value() : -1, 0, static_cast<int64_t>(step.operands[2].size));
 }
 
 int64_t IndexAt(const char* indices, int64_t i, int32_t size) {

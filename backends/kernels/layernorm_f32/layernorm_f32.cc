@@ -28,10 +28,11 @@ absl::Status Verify(const runtime::Step& step) {
   const CheckedSize data = CheckedSize(p.rows) * p.inner * sizeof(float);
   const int64_t bytes = data.ok() ? data.value() : -1;
   const int64_t table = (p.per_row ? p.channels : p.inner) * static_cast<int64_t>(sizeof(float));
-  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("input", step.operands[0], bytes));
+  // Blocks of the arena are rounded up behind their last element.
+  OMKIT_RETURN_IF_ERROR(VerifyRange("bytes of input", bytes, 0, static_cast<int64_t>(step.operands[0].size)));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("gamma", step.operands[1], table));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("beta", step.operands[2], table));
-  return VerifyOperandSize("output", step.operands[3], bytes);
+  return VerifyRange("bytes of output", bytes, 0, static_cast<int64_t>(step.operands[3].size));
 }
 
 const runtime::KernelDef kRows[] = {
