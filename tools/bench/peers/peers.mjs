@@ -155,7 +155,7 @@ function markdown(args, rows, {version, machine}) {
   const lines = [
     `Machine: ${machine.cpu || os.arch()}, ${machine.cores} cores, tier \`${machine.isa}\`; one core's peak ${machine.peak.int8_gops.toFixed(0)} GOPS INT8, ` +
     `${machine.peak.f32_gops.toFixed(0)} GFLOPS FP32 (measured). Load average over the last minutes of the run: ${os.loadavg()[1].toFixed(1)}.`,
-    `Versions: omkit ${args.commit}, onnxruntime-node ${version}, Node.js ${process.versions.node}, Linux ${os.release()}. ` +
+    `Versions: omkit ${args.commit}, onnxruntime-node ${version}, Node.js ${process.versions.node}, Linux ${os.release().replace(/^(\d+\.\d+).*/, '$1')}. ` +
     `${args.rounds} rounds of ${args.seconds} s.`, '',
     '| model | omkit runs | ORT runs | threads | omkit min / p50 ms | ORT min / p50 ms | faster by min / p50 | load ms omkit / ORT | memory MiB omkit / ORT |',
     '|---|---|---|---|---|---|---|---|---|'];
