@@ -37,13 +37,14 @@ absl::Status QuantizeGraph(const runtime::SocRow& soc, const CompileOptions& opt
   policy.supported = [&](const ir::Graph& g, const ir::Node& node) { return backends.front()->SupportsInt8(g, node); };
   OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanQuantization(graph, policy));
   const auto quantized = std::count(plan.int8_node.begin(), plan.int8_node.end(), true);
-  Log(LogLevel::kInfo, absl::StrFormat("quantize: %d of %d nodes run in INT8, %d tensors to calibrate", quantized, graph.CountNodes(), plan.values.size()));
+  Log(LogLevel::kInfo,
+      absl::StrFormat("quantize: %d of %d nodes run in INT8, %d tensors to calibrate", quantized, graph.CountNodes(), plan.values.size()));
   OMKIT_ASSIGN_OR_RETURN(const passes::CalibrationSource source, options.calibration(graph));
   const passes::ProgressFn progress = options.progress ? options.progress : [](double) {};
   OMKIT_ASSIGN_OR_RETURN(const passes::Calibration calibration,
                          passes::Calibrate(graph, plan.values, source, BackendEvaluators(runtime::HostSoc().name), progress));
-  OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"quantize", [&](ir::Graph& g) { return passes::Quantize(plan, calibration.chosen, g); }}},
-                                          PassOptions(options), graph));
+  OMKIT_RETURN_IF_ERROR(
+      passes::RunPasses({{"quantize", [&](ir::Graph& g) { return passes::Quantize(plan, calibration.chosen, g); }}}, PassOptions(options), graph));
   return absl::OkStatus();
 }
 

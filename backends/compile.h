@@ -29,11 +29,11 @@ struct CompileOptions {
   QuantType quant_type = QuantType::kNone;
   // Opens the calibration samples once input shapes are bound; required with kInt8.
   std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> calibration;
-  passes::ProgressFn progress;        // calibration progress; may be empty
-  std::set<std::string> skip_nodes;   // nodes kept in float, by name
-  std::string command_line;           // recorded in the manifest
-  std::string source_hash;            // of the model file, recorded in the manifest
-  std::string dump_dir;               // when set: the graph after each pass
+  passes::ProgressFn progress;                           // calibration progress; may be empty
+  std::set<std::string> skip_nodes;                      // nodes kept in float, by name
+  std::string command_line;                              // recorded in the manifest
+  std::string source_hash;                               // of the model file, recorded in the manifest
+  std::string dump_dir;                                  // when set: the graph after each pass
   std::function<void(const ir::Graph&)> on_final_graph;  // sees the graph that is lowered; may be empty
 };
 

@@ -17,7 +17,8 @@ namespace {
 // Watched values become outputs of a copy of the graph, so that a run delivers them like any result.
 class BackendEvaluator : public ir::Evaluator {
  public:
-  static absl::StatusOr<std::unique_ptr<ir::Evaluator>> Make(const runtime::SocRow& soc, const ir::Graph& graph, absl::Span<const ir::ValueId> watched) {
+  static absl::StatusOr<std::unique_ptr<ir::Evaluator>> Make(const runtime::SocRow& soc, const ir::Graph& graph,
+                                                             absl::Span<const ir::ValueId> watched) {
     auto evaluator = std::make_unique<BackendEvaluator>();
     for (ir::ValueId v : watched) evaluator->Watch(v);
     for (ir::ValueId v : graph.outputs()) evaluator->Watch(v);

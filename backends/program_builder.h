@@ -58,7 +58,9 @@ class ProgramBuilder {
 
   BlockId AddWeights(const void* data, size_t size);
   template <typename T>
-  BlockId AddWeights(const std::vector<T>& values) { return AddWeights(values.data(), values.size() * sizeof(T)); }
+  BlockId AddWeights(const std::vector<T>& values) {
+    return AddWeights(values.data(), values.size() * sizeof(T));
+  }
 
   template <typename Params>
   void AddStep(const ir::Node& node, std::string kernel, const Params& params, std::vector<BlockId> operands, int64_t operations = 0) {

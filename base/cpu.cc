@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <thread>
 
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)

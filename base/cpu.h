@@ -9,13 +9,13 @@
 namespace omkit {
 
 enum class Isa : uint8_t {
-  kGeneric = 0,      // portable C++; the only tier of a CPU that is neither x86-64 nor arm64
-  kAvx2 = 1,         // AVX2 + FMA + F16C
-  kAvxVnni = 2,      // kAvx2 + AVX-VNNI (256-bit VPDPBUSD, VEX)
-  kAvx512Vnni = 3,   // AVX512 F/BW/VL/DQ + VNNI + VBMI
-  kNeon = 4,         // arm64 baseline
-  kDotprod = 5,      // kNeon + SDOT/UDOT
-  kI8mm = 6,         // kDotprod + USDOT/USMMLA
+  kGeneric = 0,     // portable C++; the only tier of a CPU that is neither x86-64 nor arm64
+  kAvx2 = 1,        // AVX2 + FMA + F16C
+  kAvxVnni = 2,     // kAvx2 + AVX-VNNI (256-bit VPDPBUSD, VEX)
+  kAvx512Vnni = 3,  // AVX512 F/BW/VL/DQ + VNNI + VBMI
+  kNeon = 4,        // arm64 baseline
+  kDotprod = 5,     // kNeon + SDOT/UDOT
+  kI8mm = 6,        // kDotprod + USDOT/USMMLA
 };
 
 // "generic", "avx2", "avxvnni", "avx512vnni", "neon", "dotprod", "i8mm".

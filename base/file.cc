@@ -134,8 +134,7 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
@@ -148,8 +147,7 @@ absl::StatusOr<AtomicWriter> AtomicWriter::Create(const std::string& path) {
   AtomicWriter writer;
   OMKIT_ASSIGN_OR_RETURN(writer.target_, ResolveTarget(path));
   writer.folder_ = FolderOf(writer.target_);
-  const std::string temporary =
-      absl::StrCat(writer.folder_, "/.", NameOf(writer.target_), ".tmp.", getpid(), ".", counter.fetch_add(1));
+  const std::string temporary = absl::StrCat(writer.folder_, "/.", NameOf(writer.target_), ".tmp.", getpid(), ".", counter.fetch_add(1));
   // A file of this name can only be left over from a dead process that had our id.
   for (int attempt = 0; attempt < 2 && writer.fd_ < 0; ++attempt) {
     writer.fd_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

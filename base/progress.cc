@@ -26,7 +26,8 @@ std::string ProgressLine(absl::string_view title, double done, double elapsed_se
   constexpr double kLeastDone = 0.01, kLeastSeconds = 1;
   done = std::min(std::max(done, 0.0), 1.0);
   const int filled = static_cast<int>(done * kWidth);
-  std::string line = absl::StrFormat("%s: %3d %% [%s%s]", title, static_cast<int>(done * 100), std::string(filled, '#'), std::string(kWidth - filled, ' '));
+  std::string line =
+      absl::StrFormat("%s: %3d %% [%s%s]", title, static_cast<int>(done * 100), std::string(filled, '#'), std::string(kWidth - filled, ' '));
   if (done >= kLeastDone && done < 1 && elapsed_seconds >= kLeastSeconds) {
     absl::StrAppend(&line, " ", TimeLeft(elapsed_seconds / done - elapsed_seconds));
   }

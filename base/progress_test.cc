@@ -1,11 +1,10 @@
 #include "base/progress.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include <gtest/gtest.h>
 
 namespace omkit {
 namespace {

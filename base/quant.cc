@@ -21,8 +21,8 @@ absl::Status ValidateQuantParams(const QuantParams& params, DType dtype) {
       return absl::InvalidArgumentError(absl::StrCat("scale[", i, "] = ", scale, " is not a finite, normal, positive number"));
     }
     if (params.zero_point[i] < range.min || params.zero_point[i] > range.max) {
-      return absl::InvalidArgumentError(absl::StrCat("zero point[", i, "] = ", params.zero_point[i], " is outside [", range.min, ", ", range.max,
-                                                     "] of ", Name(dtype)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("zero point[", i, "] = ", params.zero_point[i], " is outside [", range.min, ", ", range.max, "] of ", Name(dtype)));
     }
   }
   return absl::OkStatus();

@@ -86,8 +86,8 @@ inline int32_t Requantize(int32_t acc, float multiplier, int32_t zero_point, int
 }
 
 // acc plus a residual operand, one rounding: float(acc)*multiplier + float(residual - residual_zero)*residual_multiplier.
-inline int32_t RequantizeAdd(int32_t acc, float multiplier, int32_t residual_minus_zero, float residual_multiplier, int32_t zero_point,
-                             int32_t qmin, int32_t qmax) {
+inline int32_t RequantizeAdd(int32_t acc, float multiplier, int32_t residual_minus_zero, float residual_multiplier, int32_t zero_point, int32_t qmin,
+                             int32_t qmax) {
   const float main = static_cast<float>(acc) * multiplier;
   const float side = static_cast<float>(residual_minus_zero) * residual_multiplier;
   return RoundToQuantized(main + side, zero_point, qmin, qmax);

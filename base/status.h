@@ -26,8 +26,8 @@ std::string NearestName(absl::string_view name, const std::vector<std::string>& 
 #define OMKIT_CONCAT_INNER_(a, b) a##b
 #define OMKIT_CONCAT_(a, b) OMKIT_CONCAT_INNER_(a, b)
 
-#define OMKIT_RETURN_IF_ERROR(expr)                    \
-  do {                                                 \
+#define OMKIT_RETURN_IF_ERROR(expr)                                                  \
+  do {                                                                               \
     if (absl::Status omkit_status = (expr); !omkit_status.ok()) return omkit_status; \
   } while (false)
 

@@ -43,7 +43,9 @@ class Tensor {
   template <typename T>
   static Tensor Of(Shape shape, absl::Span<const T> values);
   template <typename T>
-  static Tensor Scalar(T value) { return Of<T>(Shape{}, {value}); }
+  static Tensor Scalar(T value) {
+    return Of<T>(Shape{}, {value});
+  }
 
   bool defined() const { return data_ != nullptr; }
   const TensorType& type() const { return type_; }
@@ -57,11 +59,17 @@ class Tensor {
   void* mutable_raw() { return data_; }
   // The caller guarantees that T is the element type.
   template <typename T>
-  const T* data() const { return static_cast<const T*>(static_cast<const void*>(data_)); }
+  const T* data() const {
+    return static_cast<const T*>(static_cast<const void*>(data_));
+  }
   template <typename T>
-  T* mutable_data() { return static_cast<T*>(static_cast<void*>(data_)); }
+  T* mutable_data() {
+    return static_cast<T*>(static_cast<void*>(data_));
+  }
   template <typename T>
-  absl::Span<const T> values() const { return {data<T>(), static_cast<size_t>(elements_)}; }
+  absl::Span<const T> values() const {
+    return {data<T>(), static_cast<size_t>(elements_)};
+  }
 
   // Same bytes under another type of equal byte count.
   Tensor WithType(TensorType type) const;

@@ -86,8 +86,8 @@ absl::StatusOr<uint64_t> NpyDataOffset(const std::string& path, const std::strin
   const absl::StatusOr<NpyHeader> header = ParseNpyHeader(start);
   if (!header.ok()) return Annotate(header.status(), absl::StrCat("calibration data: '", path, "'"));
   if (header->dtype != type.dtype || !FitsShape(header->shape, type.shape)) {
-    return absl::InvalidArgumentError(absl::StrCat("calibration data: '", path, "' holds ", Name(header->dtype), " ",
-                                                   Shape(header->shape).ToString(), " but ", Needs(name, type)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("calibration data: '", path, "' holds ", Name(header->dtype), " ", Shape(header->shape).ToString(), " but ", Needs(name, type)));
   }
   return header->data_offset;
 }
@@ -164,8 +164,8 @@ absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directo
     input.name = graph.value(id).name;
     input.type = graph.value(id).type;
     if (!input.type.shape.IsStatic()) {
-      return absl::InvalidArgumentError(absl::StrCat("calibration data: shape of input '", input.name, "' is not fixed: ", input.type.shape.ToString(),
-                                                     "; give --input_shape"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("calibration data: shape of input '", input.name, "' is not fixed: ", input.type.shape.ToString(), "; give --input_shape"));
     }
     std::string folder = directory;
     if (several) {
@@ -208,8 +208,8 @@ absl::StatusOr<std::vector<Tensor>> CalibrationData::Sample(int i) const {
     if (!stream) return absl::DataLossError(absl::StrCat("calibration data: cannot read sample ", i, " from '", file.path, "'"));
     const int64_t bad = FirstNonFinite(tensor);
     if (bad >= 0) {
-      return absl::InvalidArgumentError(absl::StrCat("calibration data: '", file.path, "': element ", static_cast<int64_t>(skipped / SizeOf(tensor.dtype())) + bad,
-                                                     " is NaN or infinite"));
+      return absl::InvalidArgumentError(absl::StrCat("calibration data: '", file.path, "': element ",
+                                                     static_cast<int64_t>(skipped / SizeOf(tensor.dtype())) + bad, " is NaN or infinite"));
     }
     if (tensor.dtype() == DType::kBool) {
       uint8_t* bytes = tensor.mutable_data<uint8_t>();

@@ -38,8 +38,8 @@ absl::StatusOr<DType> ParseDescr(absl::string_view text) {
   for (const auto& type : kTypes) {
     if (descr == type.descr) return type.dtype;
   }
-  return absl::UnimplementedError(absl::StrCat(".npy with element type '", absl::CHexEscape(descr.substr(0, 40)),
-                                               "'; supported: little-endian floats, integers and bool"));
+  return absl::UnimplementedError(
+      absl::StrCat(".npy with element type '", absl::CHexEscape(descr.substr(0, 40)), "'; supported: little-endian floats, integers and bool"));
 }
 
 absl::StatusOr<std::vector<int64_t>> ParseShape(absl::string_view text) {

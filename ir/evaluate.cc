@@ -27,7 +27,8 @@ class Interpreter : public Evaluator {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Value& declared = graph_.value(graph_.inputs()[i]);
       if (inputs[i].dtype() != declared.type.dtype || inputs[i].shape() != declared.type.shape) {
-        return absl::InvalidArgumentError(absl::StrCat("input '", declared.name, "' is ", declared.type.ToString(), ", got ", inputs[i].type().ToString()));
+        return absl::InvalidArgumentError(
+            absl::StrCat("input '", declared.name, "' is ", declared.type.ToString(), ", got ", inputs[i].type().ToString()));
       }
       values[graph_.inputs()[i]] = inputs[i].WithType(declared.type);
       if (watched_[graph_.inputs()[i]]) observe(graph_.inputs()[i], values[graph_.inputs()[i]]);

@@ -25,8 +25,7 @@ class Evaluator {
 };
 
 // Makes an evaluator for a graph with static shapes; graph outputs are always watched too. The graph must outlive it.
-using EvaluatorFactory =
-    std::function<absl::StatusOr<std::unique_ptr<Evaluator>>(const Graph& graph, absl::Span<const ValueId> watched)>;
+using EvaluatorFactory = std::function<absl::StatusOr<std::unique_ptr<Evaluator>>(const Graph& graph, absl::Span<const ValueId> watched)>;
 
 absl::StatusOr<std::unique_ptr<Evaluator>> MakeInterpreter(const Graph& graph, absl::Span<const ValueId> watched);
 

@@ -169,9 +169,7 @@ void Graph::Sweep() {
     }
   }
   for (ValueId output : outputs_) ++readers[output];
-  auto dead = [&](const Node& node) {
-    return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return readers[v] == 0; });
-  };
+  auto dead = [&](const Node& node) { return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return readers[v] == 0; }); };
   std::vector<NodeId> work;
   for (const auto& node : nodes_) {
     if (node != nullptr && dead(*node)) work.push_back(node->id);

@@ -27,8 +27,8 @@ constexpr NodeId kNoNode = -1;
 
 struct Value {
   std::string name;
-  TensorType type;        // dtype kUndefined until shapes are inferred
-  Tensor constant;        // defined() for constants
+  TensorType type;  // dtype kUndefined until shapes are inferred
+  Tensor constant;  // defined() for constants
   NodeId producer = kNoNode;
   int producer_index = 0;  // which output of the producer
 };
@@ -49,8 +49,8 @@ struct Use {
 
 class Graph {
  public:
-  std::string name;       // of the source model
-  std::string source;     // file the graph came from, for messages
+  std::string name;    // of the source model
+  std::string source;  // file the graph came from, for messages
   int64_t source_opset = 0;
 
   // Queries. References stay valid until the next Add* call.

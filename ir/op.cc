@@ -17,8 +17,7 @@ namespace omkit::ir {
 namespace {
 
 constexpr OpDef kOps[] = {
-#define OMKIT_OP(name, min_in, max_in, min_out, max_out, traits) \
-  {#name, min_in, max_in, min_out, max_out, traits, Infer##name, Eval##name},
+#define OMKIT_OP(name, min_in, max_in, min_out, max_out, traits) {#name, min_in, max_in, min_out, max_out, traits, Infer##name, Eval##name},
 #include "ir/ops/ops.inc"
 #undef OMKIT_OP
 };
@@ -121,8 +120,8 @@ absl::Status InferNode(Graph& graph, NodeId id) {
                                                    def.max_inputs < 0 ? std::string("any number") : absl::StrCat(def.max_inputs)));
   }
   if (num_outputs < def.min_outputs || (def.max_outputs >= 0 && num_outputs > def.max_outputs)) {
-    return absl::InvalidArgumentError(absl::StrCat(Describe(node), " has ", num_outputs, " outputs; the operator gives ", def.min_outputs, " to ",
-                                                   def.max_outputs));
+    return absl::InvalidArgumentError(
+        absl::StrCat(Describe(node), " has ", num_outputs, " outputs; the operator gives ", def.min_outputs, " to ", def.max_outputs));
   }
   for (int i = 0; i < num_inputs; ++i) {
     if (node.inputs[i] == kNoValue) {

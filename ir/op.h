@@ -72,7 +72,7 @@ struct EvalContext {
 
 struct OpDef {
   const char* name;
-  int min_inputs, max_inputs;    // max -1: any number
+  int min_inputs, max_inputs;  // max -1: any number
   int min_outputs, max_outputs;
   uint32_t traits;
   // Sets every output type from input types, attributes and constant inputs; checks everything Eval relies on.

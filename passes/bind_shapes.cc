@@ -9,17 +9,20 @@ absl::Status BindInput(const std::vector<int64_t>& dims, ir::ValueId id, ir::Gra
   TensorType type = graph.value(id).type;
   const std::string& name = graph.value(id).name;
   if (static_cast<int>(dims.size()) != type.shape.rank()) {
-    return absl::InvalidArgumentError(absl::StrCat("E10049: Dimension count ", dims.size(), " configured in --input_shape does not match dimension count ",
-                                                   type.shape.rank(), " of the node '", name, "'."));
+    return absl::InvalidArgumentError(absl::StrCat("E10049: Dimension count ", dims.size(),
+                                                   " configured in --input_shape does not match dimension count ", type.shape.rank(),
+                                                   " of the node '", name, "'."));
   }
   for (int i = 0; i < type.shape.rank(); ++i) {
     if (dims[i] <= 0) {
-      return absl::InvalidArgumentError(absl::StrCat("E10011: Value ", Shape(dims).ToString(), " for parameter --input_shape is invalid. Shape values must be "
-                                                     "positive integers. The error value in the shape is ", dims[i], "."));
+      return absl::InvalidArgumentError(absl::StrCat("E10011: Value ", Shape(dims).ToString(),
+                                                     " for parameter --input_shape is invalid. Shape values must be "
+                                                     "positive integers. The error value in the shape is ",
+                                                     dims[i], "."));
     }
     if (type.shape.dim(i) >= 0 && type.shape.dim(i) != dims[i]) {
-      return absl::InvalidArgumentError(absl::StrCat("input '", name, "' has ", type.shape.dim(i), " at dimension ", i, " in the model; --input_shape asks for ",
-                                                     dims[i]));
+      return absl::InvalidArgumentError(
+          absl::StrCat("input '", name, "' has ", type.shape.dim(i), " at dimension ", i, " in the model; --input_shape asks for ", dims[i]));
     }
   }
   type.shape = Shape(dims);
@@ -47,8 +50,8 @@ Pass BindShapes(std::map<std::string, std::vector<int64_t>> input_shapes) {
             }
             for (ir::ValueId id : graph.inputs()) {
               if (graph.value(id).type.shape.IsStatic()) continue;
-              return absl::InvalidArgumentError(absl::StrCat("E11005: The shape is not defined by using --input_shape for input ", graph.value(id).name,
-                                                             " (the model says ", graph.value(id).type.shape.ToString(), ")."));
+              return absl::InvalidArgumentError(absl::StrCat("E11005: The shape is not defined by using --input_shape for input ",
+                                                             graph.value(id).name, " (the model says ", graph.value(id).type.shape.ToString(), ")."));
             }
             return absl::OkStatus();
           }};

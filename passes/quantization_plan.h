@@ -20,10 +20,10 @@ struct QuantizePolicy {
 };
 
 struct QuantizationPlan {
-  std::vector<bool> int8_node;        // by NodeId
-  std::vector<ir::ValueId> values;    // float values that will be uint8, in order of definition
+  std::vector<bool> int8_node;      // by NodeId
+  std::vector<ir::ValueId> values;  // float values that will be uint8, in order of definition
   // Values of one group share their parameters, because an operator between them only moves elements. Index into `values`, by value id.
-  std::vector<int> group;             // by ValueId: the smallest ValueId of the group; -1 for values that stay as they are
+  std::vector<int> group;  // by ValueId: the smallest ValueId of the group; -1 for values that stay as they are
 };
 
 // Convolutions and dense layers with constant weights always become INT8 when supported. Other operators follow when all their

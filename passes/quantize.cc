@@ -176,8 +176,7 @@ class Quantizer {
       type.quant = params;
       OMKIT_ASSIGN_OR_RETURN(Tensor q, Tensor::Allocate(type));
       for (int64_t k = 0; k < t->elements(); ++k) {
-        q.mutable_data<uint8_t>()[k] =
-            static_cast<uint8_t>(QuantizeValue(t->data<float>()[k], params.scale[0], params.zero_point[0], 0, 255));
+        q.mutable_data<uint8_t>()[k] = static_cast<uint8_t>(QuantizeValue(t->data<float>()[k], params.scale[0], params.zero_point[0], 0, 255));
       }
       graph_.SetInput(id, i, graph_.AddConstant(absl::StrCat(node.name, ":operand", i), std::move(q)));
     }
@@ -210,7 +209,8 @@ class Quantizer {
     const int64_t count = w.elements() / channels;
     constexpr int64_t kLongestReduction = 66000;
     if (count > kLongestReduction) {
-      return absl::UnimplementedError(absl::StrCat("a sum of ", count, " products may overflow int32 (limit ", kLongestReduction, "); keep this node in float"));
+      return absl::UnimplementedError(
+          absl::StrCat("a sum of ", count, " products may overflow int32 (limit ", kLongestReduction, "); keep this node in float"));
     }
     ValueRange range;
     OMKIT_RETURN_IF_ERROR(FiniteRange(w, "weight", &range));

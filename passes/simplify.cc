@@ -19,9 +19,7 @@ std::vector<int64_t> Permutation(const Graph& graph, const Node& node) {
   return node.attrs.Ints("perm", reversed);
 }
 
-bool IsReshapeLike(OpKind op) {
-  return op == OpKind::kReshape || op == OpKind::kFlatten || op == OpKind::kSqueeze || op == OpKind::kUnsqueeze;
-}
+bool IsReshapeLike(OpKind op) { return op == OpKind::kReshape || op == OpKind::kFlatten || op == OpKind::kSqueeze || op == OpKind::kUnsqueeze; }
 
 // Pads, slices and tiles keep the shape only when they keep every element in place.
 bool KeepsElementsInPlace(const Graph& graph, const Node& node) {

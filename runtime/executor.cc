@@ -174,8 +174,8 @@ absl::Status Executor::Run(Workspace* workspace, absl::Span<const void* const> i
   workspace->failed_step_ = steps_.size();
   StepTime* times = profiler == nullptr ? nullptr : reinterpret_cast<StepTime*>(workspace->times_.data());
   const int threads = pool == nullptr ? 1 : pool->size();
-  const bool together = threads > 1 && threads <= threads_ && any_wide_ &&
-                        pool->TryRun([&](int thread) { RunSteps(workspace, thread, threads, pool, times); });
+  const bool together =
+      threads > 1 && threads <= threads_ && any_wide_ && pool->TryRun([&](int thread) { RunSteps(workspace, thread, threads, pool, times); });
   if (!together) RunSteps(workspace, 0, 1, nullptr, times);
   if (workspace->failure_.failed) {
     return absl::InvalidArgumentError(absl::StrCat(StepLabel(*program_, workspace->failed_step_), ": ", workspace->failure_.message));

@@ -51,7 +51,7 @@ class Executor {
   // Results are the same either way. Floating point runs in the default environment and the caller's is restored.
   // INVALID_ARGUMENT with the node's name when a step reports a failure: later steps did not run then.
   absl::Status Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
-           Profiler* profiler) const;
+                   Profiler* profiler) const;
 
  private:
   struct PreparedStep {

@@ -27,7 +27,7 @@ struct KernelContext {
   void* scratch;          // scratch_bytes of this thread, 64-byte aligned
   const void* state;      // what prepare returned
   int thread;
-  int threads;            // all `threads` call run at once; the executor puts a barrier after the step
+  int threads;                     // all `threads` call run at once; the executor puts a barrier after the step
   StepFailure* failure = nullptr;  // nullptr: failures are not reported
 };
 

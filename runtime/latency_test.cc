@@ -1,9 +1,9 @@
 #include "runtime/latency.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <numeric>
-
-#include <gtest/gtest.h>
 
 namespace omkit::runtime {
 namespace {

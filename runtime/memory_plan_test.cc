@@ -1,10 +1,10 @@
 #include "runtime/memory_plan.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <numeric>
 #include <random>
-
-#include <gtest/gtest.h>
 
 namespace omkit::runtime {
 namespace {

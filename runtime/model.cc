@@ -27,8 +27,8 @@ absl::Status CheckMachine(const Program& program, bool check_soc) {
   }
   Isa isa;
   if (FindIsa(program.isa, &isa) && CpuSupports(isa)) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("the program needs instruction set '", program.isa, "', which this machine ('",
-                                                    HostSoc().name, "') lacks"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("the program needs instruction set '", program.isa, "', which this machine ('", HostSoc().name, "') lacks"));
 }
 
 }  // namespace

@@ -28,11 +28,27 @@ void* __libc_calloc(size_t, size_t);
 void* __libc_realloc(void*, size_t);
 void* __libc_memalign(size_t, size_t);
 void __libc_free(void*);
-void* malloc(size_t n) { ++heap_calls; return __libc_malloc(n); }
-void* calloc(size_t n, size_t m) { ++heap_calls; return __libc_calloc(n, m); }
-void* realloc(void* p, size_t n) { ++heap_calls; return __libc_realloc(p, n); }
-int posix_memalign(void** p, size_t alignment, size_t n) { ++heap_calls; *p = __libc_memalign(alignment, n); return *p == nullptr; }
-void free(void* p) { heap_calls += p != nullptr; __libc_free(p); }
+void* malloc(size_t n) {
+  ++heap_calls;
+  return __libc_malloc(n);
+}
+void* calloc(size_t n, size_t m) {
+  ++heap_calls;
+  return __libc_calloc(n, m);
+}
+void* realloc(void* p, size_t n) {
+  ++heap_calls;
+  return __libc_realloc(p, n);
+}
+int posix_memalign(void** p, size_t alignment, size_t n) {
+  ++heap_calls;
+  *p = __libc_memalign(alignment, n);
+  return *p == nullptr;
+}
+void free(void* p) {
+  heap_calls += p != nullptr;
+  __libc_free(p);
+}
 }
 #endif
 

@@ -87,8 +87,8 @@ absl::StatusOr<Header> ReadHeader(const uint8_t* data, size_t size) {
   std::memcpy(&header, data, sizeof header);
   if (header.endian_tag == __builtin_bswap32(kEndianTag)) return absl::InvalidArgumentError("the model is for machines of the other byte order");
   if (header.major != kOmMajorVersion) {
-    return absl::InvalidArgumentError(absl::StrCat("format version ", header.major, ".", header.minor, ", this release reads ",
-                                                   kOmMajorVersion, ".x: compile the model again"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("format version ", header.major, ".", header.minor, ", this release reads ", kOmMajorVersion, ".x: compile the model again"));
   }
   if (header.endian_tag != kEndianTag || header.header_length != sizeof(Header)) return Damaged("bad header");
   return header;
@@ -241,9 +241,7 @@ std::string FileFront(const Program& program) {
   return front;
 }
 
-absl::string_view WeightBytes(const Program& program) {
-  return {reinterpret_cast<const char*>(program.weights.data()), program.weights.size()};
-}
+absl::string_view WeightBytes(const Program& program) { return {reinterpret_cast<const char*>(program.weights.data()), program.weights.size()}; }
 
 }  // namespace
 

@@ -39,7 +39,7 @@ const char* OmSectionName(uint32_t type);
 
 // A program whose weights live outside it. Copies share the weights.
 struct LoadedOm {
-  Program program;  // program.weights is empty
+  Program program;                   // program.weights is empty
   const uint8_t* weights = nullptr;  // 64-byte aligned
   uint64_t weights_size = 0;
   std::shared_ptr<const void> owner;  // keeps `weights` alive

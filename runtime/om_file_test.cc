@@ -1,10 +1,10 @@
 #include "runtime/om_file.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdio>
 #include <cstring>
 #include <random>
-
-#include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "flatbuffers/flatbuffers.h"
@@ -35,7 +35,8 @@ void ExpectSame(const Program& a, const Program& b) {
   const auto same_io = [](const std::vector<IoDesc>& p, const std::vector<IoDesc>& q) {
     ASSERT_EQ(p.size(), q.size());
     for (size_t i = 0; i < p.size(); ++i) {
-      EXPECT_EQ(std::tie(p[i].name, p[i].dtype, p[i].dims, p[i].format, p[i].bytes), std::tie(q[i].name, q[i].dtype, q[i].dims, q[i].format, q[i].bytes));
+      EXPECT_EQ(std::tie(p[i].name, p[i].dtype, p[i].dims, p[i].format, p[i].bytes),
+                std::tie(q[i].name, q[i].dtype, q[i].dims, q[i].format, q[i].bytes));
     }
   };
   same_io(a.inputs, b.inputs);
@@ -99,8 +100,7 @@ TEST(OmFile, NoSuchFileAndNoModel) {
   EXPECT_EQ(LoadOm(TestPath("missing.om")).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(LoadOm(::testing::TempDir()).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(LoadStatus("").code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(LoadStatus("PK\3\4 something else entirely, long enough for a header of sixty-four bytes").code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(LoadStatus("PK\3\4 something else entirely, long enough for a header of sixty-four bytes").code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(OmFile, EveryTruncationIsRefused) {
@@ -205,7 +205,22 @@ TEST(OmFile, RehashedMutationsAreRefusedOrRun) {
 // Mutations of the values themselves, which random bytes seldom hit.
 TEST(OmFile, HostileValuesAreRefusedOrRun) {
   RegisterFakeKernels();
-  constexpr uint64_t kValues[] = {0, 1, 63, 64, 399, 400, 401, 448, 896, 897, uint64_t{1} << 31, uint64_t{1} << 32, uint64_t{1} << 40, uint64_t{1} << 63, ~uint64_t{0}, ~uint64_t{0} - 63};
+  constexpr uint64_t kValues[] = {0,
+                                  1,
+                                  63,
+                                  64,
+                                  399,
+                                  400,
+                                  401,
+                                  448,
+                                  896,
+                                  897,
+                                  uint64_t{1} << 31,
+                                  uint64_t{1} << 32,
+                                  uint64_t{1} << 40,
+                                  uint64_t{1} << 63,
+                                  ~uint64_t{0},
+                                  ~uint64_t{0} - 63};
   std::mt19937 random(12);
   const auto pick = [&] { return kValues[random() % std::size(kValues)]; };
   int executed = 0;
@@ -287,7 +302,10 @@ TEST(VerifyProgram, NamesTheProblem) {
   } kRows[] = {
       {"unknown dtype 77", [](Program* p) { p->inputs[0].dtype = static_cast<DType>(77); }},
       {"input 0 'x': 401 bytes, but float32 1x100 has 400", [](Program* p) { p->inputs[0].bytes = 401; }},
-      {"output 0 'y'", [](Program* p) { p->outputs[0].dims = {-1, 100}; }},
+      {"output 0 'y'",
+       [](Program* p) {
+         p->outputs[0].dims = {-1, 100};
+       }},
       {"unknown format 'NHCW'", [](Program* p) { p->outputs[0].format = "NHCW"; }},
       {"the name is used twice", [](Program* p) { p->inputs.push_back(p->inputs[0]); }},
       {"the name of input 0 is empty", [](Program* p) { p->inputs[0].name = ""; }},

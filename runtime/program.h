@@ -31,10 +31,10 @@ struct Operand {
 };
 
 struct Step {
-  std::string kernel;   // key of the kernel registry, for example "conv_u8.avx512vnni"
-  std::string node;     // name of the source node, for errors and profiles
-  std::string op;       // operator of the source node
-  std::string params;   // the kernel's parameter struct, byte for byte
+  std::string kernel;  // key of the kernel registry, for example "conv_u8.avx512vnni"
+  std::string node;    // name of the source node, for errors and profiles
+  std::string op;      // operator of the source node
+  std::string params;  // the kernel's parameter struct, byte for byte
   std::vector<Operand> operands;
   int64_t operations = 0;  // multiply-adds counted as two, for profiles
 };
@@ -72,7 +72,7 @@ struct ManifestEntry {
 struct Program {
   std::string model_name;
   std::string soc_version;
-  std::string isa;           // tier the weights are packed for; the machine must support it
+  std::string isa;                      // tier the weights are packed for; the machine must support it
   std::vector<ManifestEntry> manifest;  // producer, command line, source hash, quantization summary; keys sorted
   std::vector<IoDesc> inputs;
   std::vector<IoDesc> outputs;

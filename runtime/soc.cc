@@ -83,13 +83,13 @@ absl::Status CheckSoc(absl::string_view soc_version, absl::string_view isa_name,
   OMKIT_ASSIGN_OR_RETURN(const SocRow row, FindSoc(soc_version));
   const bool same_row = absl::string_view(row.name) == device.name;
   if (IsSocAlias(soc_version) || (!same_row && soc_version != kReferenceSoc)) {
-    return absl::FailedPreconditionError(absl::StrCat("the model was compiled for soc_version '", soc_version, "' but this device is '",
-                                                      device.name, "': compile it with --soc_version=", device.name,
+    return absl::FailedPreconditionError(absl::StrCat("the model was compiled for soc_version '", soc_version, "' but this device is '", device.name,
+                                                      "': compile it with --soc_version=", device.name,
                                                       CpuSupports(row.isa) ? absl::StrCat(", or set OMKIT_SOC=", row.name) : ""));
   }
   if (!CpuSupports(isa) || !CpuSupports(row.isa)) {
-    return absl::FailedPreconditionError(absl::StrCat("the model was compiled for soc_version '", soc_version, "' with instruction set '",
-                                                      isa_name, "' but this machine is '", HostSoc().name,
+    return absl::FailedPreconditionError(absl::StrCat("the model was compiled for soc_version '", soc_version, "' with instruction set '", isa_name,
+                                                      "' but this machine is '", HostSoc().name,
                                                       "': compile it with --soc_version=", HostSoc().name));
   }
   return absl::OkStatus();

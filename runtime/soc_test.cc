@@ -1,8 +1,8 @@
 #include "runtime/soc.h"
 
-#include <cstdlib>
-
 #include <gtest/gtest.h>
+
+#include <cstdlib>
 
 namespace omkit::runtime {
 namespace {

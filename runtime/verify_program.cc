@@ -152,7 +152,8 @@ absl::Status VerifyStepKernel(const Step& step) {
   for (size_t i = 0; i < step.operands.size() && i < 32; ++i) {
     const Space space = step.operands[i].space;
     const bool constant = space == Space::kWeights || space == Space::kInput;
-    if (constant && (kernel->writes >> i & 1)) return Invalid("operand ", i, " is written but lies in ", space == Space::kInput ? "an input" : "the weights");
+    if (constant && (kernel->writes >> i & 1))
+      return Invalid("operand ", i, " is written but lies in ", space == Space::kInput ? "an input" : "the weights");
   }
   return kernel->verify(step);
 }
@@ -170,7 +171,8 @@ absl::Status VerifyProgram(const Program& program, uint64_t weights_size, const 
   OMKIT_RETURN_IF_ERROR(VerifyIoList(program.inputs, "input"));
   OMKIT_RETURN_IF_ERROR(VerifyIoList(program.outputs, "output"));
   if (program.arena_size > limits.arena_size) {
-    return absl::ResourceExhaustedError(absl::StrCat("the model needs ", program.arena_size, " bytes of working memory, the limit is ", limits.arena_size));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the model needs ", program.arena_size, " bytes of working memory, the limit is ", limits.arena_size));
   }
   for (size_t i = 0; i < program.steps.size(); ++i) {
     if (absl::Status s = VerifyStep(program, weights_size, program.steps[i]); !s.ok()) return Annotate(s, StepLabel(program, i));

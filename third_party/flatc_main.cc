@@ -9,9 +9,7 @@
 
 namespace {
 
-void Warn(const flatbuffers::FlatCompiler*, const std::string& message, bool) {
-  std::fprintf(stderr, "flatc: warning: %s\n", message.c_str());
-}
+void Warn(const flatbuffers::FlatCompiler*, const std::string& message, bool) { std::fprintf(stderr, "flatc: warning: %s\n", message.c_str()); }
 
 void Error(const flatbuffers::FlatCompiler*, const std::string& message, bool, bool) {
   std::fprintf(stderr, "flatc: error: %s\n", message.c_str());
@@ -32,7 +30,6 @@ int main(int argc, const char* argv[]) {
   params.warn_fn = Warn;
   params.error_fn = Error;
   flatbuffers::FlatCompiler flatc(params);
-  flatc.RegisterCodeGenerator({"c", "cpp", "", "Generate C++ headers for tables/structs"},
-                              flatbuffers::NewCppCodeGenerator());
+  flatc.RegisterCodeGenerator({"c", "cpp", "", "Generate C++ headers for tables/structs"}, flatbuffers::NewCppCodeGenerator());
   return flatc.Compile(flatc.ParseFromCommandLineArguments(argc, argv));
 }

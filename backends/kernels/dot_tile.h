@@ -29,7 +29,7 @@ struct DotArgs {
   int64_t taps_y, step_y, taps_x, step_x, depth;
   const float* weights;
   int64_t panel_stride;
-  const float* bias;  // of the first lane; nullptr: zeros
+  const float* bias;      // of the first lane; nullptr: zeros
   const float* residual;  // nullptr: none
   int64_t residual_stride;
   float* out;
@@ -97,8 +97,9 @@ void RunDotTile(const DotArgs& d, int pixels, int panels) {
 #define OMKIT_CASE(n) \
   case n:             \
     if constexpr (n <= kTilePixels) return DotTilePixels<n>(d, panels);
-    OMKIT_CASE(3) OMKIT_CASE(4) OMKIT_CASE(5) OMKIT_CASE(6) OMKIT_CASE(7) OMKIT_CASE(8)
-    OMKIT_CASE(9) OMKIT_CASE(10) OMKIT_CASE(11) OMKIT_CASE(12) OMKIT_CASE(13) OMKIT_CASE(14)
+      OMKIT_CASE(3)
+      OMKIT_CASE(4) OMKIT_CASE(5) OMKIT_CASE(6) OMKIT_CASE(7) OMKIT_CASE(8) OMKIT_CASE(9) OMKIT_CASE(10) OMKIT_CASE(11) OMKIT_CASE(12) OMKIT_CASE(13)
+          OMKIT_CASE(14)
 #undef OMKIT_CASE
   }
 }

@@ -41,11 +41,11 @@ struct LanesS16 {
   PieceS16 v[kWordPieces];
 };
 
-#define OMKIT_LANES_OPERATOR(Lanes, pieces, op)                          \
-  OMKIT_INLINE Lanes operator op(const Lanes& a, const Lanes& b) {       \
-    Lanes r;                                                             \
+#define OMKIT_LANES_OPERATOR(Lanes, pieces, op)                                         \
+  OMKIT_INLINE Lanes operator op(const Lanes& a, const Lanes& b) {                      \
+    Lanes r;                                                                            \
     _Pragma("GCC unroll 4") for (int i = 0; i < pieces; ++i) r.v[i] = a.v[i] op b.v[i]; \
-    return r;                                                            \
+    return r;                                                                           \
   }
 OMKIT_LANES_OPERATOR(LanesF32, kPieces, +)
 OMKIT_LANES_OPERATOR(LanesF32, kPieces, -)
@@ -178,7 +178,8 @@ OMKIT_INLINE LanesS16 ToWords(LanesU8 x) {
 }
 OMKIT_INLINE LanesS16 ToWords(LanesS8 x) {
   const __m128i b = reinterpret_cast<__m128i>(x);
-  return {{reinterpret_cast<PieceS16>(_mm_srai_epi16(_mm_unpacklo_epi8(b, b), 8)), reinterpret_cast<PieceS16>(_mm_srai_epi16(_mm_unpackhi_epi8(b, b), 8))}};
+  return {{reinterpret_cast<PieceS16>(_mm_srai_epi16(_mm_unpacklo_epi8(b, b), 8)),
+           reinterpret_cast<PieceS16>(_mm_srai_epi16(_mm_unpackhi_epi8(b, b), 8))}};
 }
 OMKIT_INLINE LanesS32 Widen(LanesU8 x) { return Widen(ToWords(x)); }
 // Of values in [0, 255].

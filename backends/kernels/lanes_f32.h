@@ -67,9 +67,13 @@ OMKIT_INLINE S32 operator&(S32 a, S32 b) { return {_mm512_and_si512(a.v, b.v)}; 
 OMKIT_INLINE S32 operator|(S32 a, S32 b) { return {_mm512_or_si512(a.v, b.v)}; }
 OMKIT_INLINE S32 operator^(S32 a, S32 b) { return {_mm512_xor_si512(a.v, b.v)}; }
 template <int kCount>
-OMKIT_INLINE S32 ShiftLeft(S32 a) { return {_mm512_slli_epi32(a.v, kCount)}; }
+OMKIT_INLINE S32 ShiftLeft(S32 a) {
+  return {_mm512_slli_epi32(a.v, kCount)};
+}
 template <int kCount>
-OMKIT_INLINE S32 ShiftRight(S32 a) { return {_mm512_srai_epi32(a.v, kCount)}; }
+OMKIT_INLINE S32 ShiftRight(S32 a) {
+  return {_mm512_srai_epi32(a.v, kCount)};
+}
 // Exact below 2^24.
 OMKIT_INLINE F32 ToFloat(S32 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
@@ -86,9 +90,7 @@ struct Mask {
 };
 alignas(64) constexpr int32_t kFirst[48] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0,
                                             0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, 0, 0, 0, 0, 0, 0, 0};
-OMKIT_INLINE __m256i First(int count, int half) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kFirst + kWidth - count + 8 * half));
-}
+OMKIT_INLINE __m256i First(int count, int half) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kFirst + kWidth - count + 8 * half)); }
 OMKIT_INLINE F32 Set(float x) { return {{_mm256_set1_ps(x), _mm256_set1_ps(x)}}; }
 OMKIT_INLINE S32 SetInt(int32_t x) { return {{_mm256_set1_epi32(x), _mm256_set1_epi32(x)}}; }
 OMKIT_INLINE F32 Load(const float* from) { return {{_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}}; }
@@ -112,15 +114,9 @@ OMKIT_INLINE F32 operator-(F32 a, F32 b) { return {{_mm256_sub_ps(a.v[0], b.v[0]
 OMKIT_INLINE F32 operator*(F32 a, F32 b) { return {{_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])}}; }
 OMKIT_INLINE F32 operator/(F32 a, F32 b) { return {{_mm256_div_ps(a.v[0], b.v[0]), _mm256_div_ps(a.v[1], b.v[1])}}; }
 OMKIT_INLINE F32 Sqrt(F32 a) { return {{_mm256_sqrt_ps(a.v[0]), _mm256_sqrt_ps(a.v[1])}}; }
-OMKIT_INLINE F32 Fma(F32 a, F32 b, F32 c) {
-  return {{_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1])}};
-}
-OMKIT_INLINE Mask operator<(F32 a, F32 b) {
-  return {{_mm256_cmp_ps(a.v[0], b.v[0], _CMP_LT_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_LT_OQ)}};
-}
-OMKIT_INLINE Mask operator==(F32 a, F32 b) {
-  return {{_mm256_cmp_ps(a.v[0], b.v[0], _CMP_EQ_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_EQ_OQ)}};
-}
+OMKIT_INLINE F32 Fma(F32 a, F32 b, F32 c) { return {{_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1])}}; }
+OMKIT_INLINE Mask operator<(F32 a, F32 b) { return {{_mm256_cmp_ps(a.v[0], b.v[0], _CMP_LT_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_LT_OQ)}}; }
+OMKIT_INLINE Mask operator==(F32 a, F32 b) { return {{_mm256_cmp_ps(a.v[0], b.v[0], _CMP_EQ_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_EQ_OQ)}}; }
 OMKIT_INLINE F32 Select(Mask m, F32 yes, F32 no) {
   return {{_mm256_blendv_ps(no.v[0], yes.v[0], m.v[0]), _mm256_blendv_ps(no.v[1], yes.v[1], m.v[1])}};
 }
@@ -134,9 +130,13 @@ OMKIT_INLINE S32 operator&(S32 a, S32 b) { return {{_mm256_and_si256(a.v[0], b.v
 OMKIT_INLINE S32 operator|(S32 a, S32 b) { return {{_mm256_or_si256(a.v[0], b.v[0]), _mm256_or_si256(a.v[1], b.v[1])}}; }
 OMKIT_INLINE S32 operator^(S32 a, S32 b) { return {{_mm256_xor_si256(a.v[0], b.v[0]), _mm256_xor_si256(a.v[1], b.v[1])}}; }
 template <int kCount>
-OMKIT_INLINE S32 ShiftLeft(S32 a) { return {{_mm256_slli_epi32(a.v[0], kCount), _mm256_slli_epi32(a.v[1], kCount)}}; }
+OMKIT_INLINE S32 ShiftLeft(S32 a) {
+  return {{_mm256_slli_epi32(a.v[0], kCount), _mm256_slli_epi32(a.v[1], kCount)}};
+}
 template <int kCount>
-OMKIT_INLINE S32 ShiftRight(S32 a) { return {{_mm256_srai_epi32(a.v[0], kCount), _mm256_srai_epi32(a.v[1], kCount)}}; }
+OMKIT_INLINE S32 ShiftRight(S32 a) {
+  return {{_mm256_srai_epi32(a.v[0], kCount), _mm256_srai_epi32(a.v[1], kCount)}};
+}
 OMKIT_INLINE F32 ToFloat(S32 a) { return {{_mm256_cvtepi32_ps(a.v[0]), _mm256_cvtepi32_ps(a.v[1])}}; }
 
 #else
@@ -150,8 +150,8 @@ struct S32 {
   QuadInt v[4];
 };
 using Mask = S32;
-#define OMKIT_QUADS(type, expr) \
-  type r;                       \
+#define OMKIT_QUADS(type, expr)                \
+  type r;                                      \
   for (int i = 0; i < 4; ++i) r.v[i] = (expr); \
   return r
 OMKIT_INLINE F32 Set(float x) { OMKIT_QUADS(F32, (Quad{x, x, x, x})); }
@@ -180,8 +180,7 @@ OMKIT_INLINE Quad FmaQuad(Quad a, Quad b, Quad c) {
 #if defined(__aarch64__)
   return (Quad)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
-  return Quad{__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]),
-              __builtin_fmaf(a[3], b[3], c[3])};
+  return Quad{__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]), __builtin_fmaf(a[3], b[3], c[3])};
 #endif
 }
 OMKIT_INLINE F32 Fma(F32 a, F32 b, F32 c) { OMKIT_QUADS(F32, FmaQuad(a.v[i], b.v[i], c.v[i])); }
@@ -190,9 +189,7 @@ OMKIT_INLINE F32 Sqrt(F32 a) {
 }
 OMKIT_INLINE Mask operator<(F32 a, F32 b) { OMKIT_QUADS(Mask, a.v[i] < b.v[i]); }
 OMKIT_INLINE Mask operator==(F32 a, F32 b) { OMKIT_QUADS(Mask, a.v[i] == b.v[i]); }
-OMKIT_INLINE F32 Select(Mask m, F32 yes, F32 no) {
-  OMKIT_QUADS(F32, (Quad)(((QuadInt)yes.v[i] & m.v[i]) | ((QuadInt)no.v[i] & ~m.v[i])));
-}
+OMKIT_INLINE F32 Select(Mask m, F32 yes, F32 no) { OMKIT_QUADS(F32, (Quad)(((QuadInt)yes.v[i] & m.v[i]) | ((QuadInt)no.v[i] & ~m.v[i]))); }
 OMKIT_INLINE F32 Min(F32 a, F32 b) { return Select(a < b, a, b); }
 OMKIT_INLINE F32 Max(F32 a, F32 b) { return Select(b < a, a, b); }
 OMKIT_INLINE S32 Bits(F32 a) { OMKIT_QUADS(S32, (QuadInt)a.v[i]); }
@@ -204,9 +201,13 @@ OMKIT_INLINE S32 operator&(S32 a, S32 b) { OMKIT_QUADS(S32, a.v[i] & b.v[i]); }
 OMKIT_INLINE S32 operator|(S32 a, S32 b) { OMKIT_QUADS(S32, a.v[i] | b.v[i]); }
 OMKIT_INLINE S32 operator^(S32 a, S32 b) { OMKIT_QUADS(S32, a.v[i] ^ b.v[i]); }
 template <int kCount>
-OMKIT_INLINE S32 ShiftLeft(S32 a) { OMKIT_QUADS(S32, (QuadInt)((QuadWord)a.v[i] << kCount)); }
+OMKIT_INLINE S32 ShiftLeft(S32 a) {
+  OMKIT_QUADS(S32, (QuadInt)((QuadWord)a.v[i] << kCount));
+}
 template <int kCount>
-OMKIT_INLINE S32 ShiftRight(S32 a) { OMKIT_QUADS(S32, a.v[i] >> kCount); }
+OMKIT_INLINE S32 ShiftRight(S32 a) {
+  OMKIT_QUADS(S32, a.v[i] >> kCount);
+}
 OMKIT_INLINE F32 ToFloat(S32 a) { OMKIT_QUADS(F32, (__builtin_convertvector(a.v[i], Quad))); }
 #undef OMKIT_QUADS
 
@@ -255,8 +256,12 @@ OMKIT_INLINE float Fold(F32 x, const Op& op) {
   }
   return lanes[0];
 }
-OMKIT_INLINE float FoldSum(F32 x) { return Fold(x, [](float a, float b) { return a + b; }); }
-OMKIT_INLINE float FoldMax(F32 x) { return Fold(x, [](float a, float b) { return b < a ? a : b; }); }
+OMKIT_INLINE float FoldSum(F32 x) {
+  return Fold(x, [](float a, float b) { return a + b; });
+}
+OMKIT_INLINE float FoldMax(F32 x) {
+  return Fold(x, [](float a, float b) { return b < a ? a : b; });
+}
 
 }  // namespace
 }  // namespace omkit::kernels

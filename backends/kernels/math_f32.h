@@ -14,9 +14,7 @@ constexpr float kInfinity = __builtin_inff();
 
 OMKIT_INLINE F32 Abs(F32 x) { return FromBits(Bits(x) & SetInt(0x7fffffff)); }
 OMKIT_INLINE F32 Negate(F32 x) { return FromBits(Bits(x) ^ SetInt(INT32_MIN)); }
-OMKIT_INLINE F32 CopySign(F32 magnitude, F32 sign) {
-  return FromBits((Bits(magnitude) & SetInt(0x7fffffff)) | (Bits(sign) & SetInt(INT32_MIN)));
-}
+OMKIT_INLINE F32 CopySign(F32 magnitude, F32 sign) { return FromBits((Bits(magnitude) & SetInt(0x7fffffff)) | (Bits(sign) & SetInt(INT32_MIN))); }
 
 // c0 x^(n-1) + ... + c(n-1) by Horner's rule.
 template <int kCount>

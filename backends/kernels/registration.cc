@@ -18,12 +18,12 @@ void RegisterRows(absl::Span<const runtime::KernelDef> rows) {
 
 absl::Status VerifyStepShape(const runtime::Step& step, size_t params_size, size_t min_operands, size_t max_operands) {
   if (step.params.size() != params_size) {
-    return absl::InvalidArgumentError(absl::StrFormat("kernel '%s' expects %d parameter bytes, the step has %d", step.kernel, params_size,
-                                                      step.params.size()));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("kernel '%s' expects %d parameter bytes, the step has %d", step.kernel, params_size, step.params.size()));
   }
   if (step.operands.size() < min_operands || step.operands.size() > max_operands) {
-    return absl::InvalidArgumentError(absl::StrFormat("kernel '%s' expects %d to %d operands, the step has %d", step.kernel, min_operands,
-                                                      max_operands, step.operands.size()));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("kernel '%s' expects %d to %d operands, the step has %d", step.kernel, min_operands, max_operands, step.operands.size()));
   }
   return absl::OkStatus();
 }
@@ -40,8 +40,8 @@ absl::Status VerifySameDims(absl::string_view what, const View& a, const View& b
   return absl::InvalidArgumentError(absl::StrFormat("%s have different shapes", what));
 }
 
-absl::Status VerifyOperandView(absl::string_view what, const View& view, int32_t element_size, const runtime::Operand& operand,
-                               const int64_t* before, const int64_t* after) {
+absl::Status VerifyOperandView(absl::string_view what, const View& view, int32_t element_size, const runtime::Operand& operand, const int64_t* before,
+                               const int64_t* after) {
   if (view.element_size != element_size) {
     return absl::InvalidArgumentError(absl::StrFormat("%s has elements of %d bytes, expected %d", what, view.element_size, element_size));
   }

@@ -26,7 +26,9 @@ class StepRunner {
   // The next operand, `size` bytes copied from `bytes`.
   void Add(runtime::Space space, const void* bytes, size_t size);
   template <typename T>
-  void Add(runtime::Space space, const std::vector<T>& values) { Add(space, values.data(), values.size() * sizeof(T)); }
+  void Add(runtime::Space space, const std::vector<T>& values) {
+    Add(space, values.data(), values.size() * sizeof(T));
+  }
 
   runtime::Step& step() { return step_; }
   absl::Status Verify() const;

@@ -24,8 +24,8 @@ absl::Status VerifyView(const View& view, uint64_t operand_bytes, const int64_t*
   for (int i = 0; i < view.rank; ++i) {
     const int64_t low = before ? before[i] : 0, high = after ? after[i] : 0;
     if (view.dims[i] < 0 || view.dims[i] > kMaxDim || low < 0 || low > kMaxDim || high < 0 || high > kMaxDim) {
-      return absl::InvalidArgumentError(absl::StrFormat("view dimension %d is %d with %d before and %d after, expected 0 to %d", i,
-                                                        view.dims[i], low, high, kMaxDim));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("view dimension %d is %d with %d before and %d after, expected 0 to %d", i, view.dims[i], low, high, kMaxDim));
     }
     if (view.strides[i] > kMaxStride || view.strides[i] < -kMaxStride) {
       return absl::InvalidArgumentError(absl::StrFormat("view stride %d is %d, expected at most %d", i, view.strides[i], kMaxStride));

@@ -66,7 +66,8 @@ absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* b
     }
     const int64_t value = (bias == nullptr ? 0 : bias->data<int32_t>()[c]) - zero_point * sum;
     if (std::abs(value) + 255 * magnitude > std::numeric_limits<int32_t>::max()) {
-      return absl::UnimplementedError(absl::StrCat("output channel ", c, " may overflow its int32 accumulator (", count, " products, folded bias ", value, ")"));
+      return absl::UnimplementedError(
+          absl::StrCat("output channel ", c, " may overflow its int32 accumulator (", count, " products, folded bias ", value, ")"));
     }
     folded[c] = static_cast<int32_t>(value);
   }
@@ -152,8 +153,9 @@ absl::Status LowerF32(const Node& node, const Layer& layer, ProgramBuilder& buil
   for (int64_t c = 0; bias != nullptr && c < layer.oc; ++c) table[c] = bias->data<float>()[c];
   const Isa isa = builder.isa();
   const std::vector<uint8_t> packed =
-      layer.depthwise() ? kernels::PackDwConvF32Weights(isa, w.data<float>(), layer.oc, layer.kernel_h, layer.kernel_w)
-                        : kernels::PackConvF32Weights(isa, w.data<float>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+      layer.depthwise()
+          ? kernels::PackDwConvF32Weights(isa, w.data<float>(), layer.oc, layer.kernel_h, layer.kernel_w)
+          : kernels::PackConvF32Weights(isa, w.data<float>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
   std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(table), layer.out.block};
   if (layer.has_residual) operands.push_back(layer.residual.block);
   builder.AddStep(node, layer.depthwise() ? kernels::DwConvF32Kernel(isa) : kernels::ConvF32Kernel(isa), params, operands, layer.operations());

@@ -192,9 +192,7 @@ absl::Status LowerBinary(const Node& node, ProgramBuilder& builder) {
   params.a = va;
   params.b = vb;
   params.out = vy;
-  params.op = node.op == OpKind::kAdd   ? kernels::BinaryU8Op::kAdd
-              : node.op == OpKind::kSub ? kernels::BinaryU8Op::kSub
-                                        : kernels::BinaryU8Op::kMul;
+  params.op = node.op == OpKind::kAdd ? kernels::BinaryU8Op::kAdd : node.op == OpKind::kSub ? kernels::BinaryU8Op::kSub : kernels::BinaryU8Op::kMul;
   params.a_zero = qa.zero_point[0];
   params.b_zero = qb.zero_point[0];
   params.out_zero = y.quant.zero_point[0];
@@ -220,7 +218,8 @@ absl::Status LowerQuantize(const Node& node, ProgramBuilder& builder) {
   const TensorType& y = builder.type(node.outputs[0]);
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
   // Layers behind it read images: the layout changes in the same pass as the type.
-  const Place out = y.shape.rank() == 4 && !builder.graph().IsOutput(node.outputs[0]) ? builder.NewImage(node.outputs[0]) : builder.NewPlain(node.outputs[0]);
+  const Place out =
+      y.shape.rank() == 4 && !builder.graph().IsOutput(node.outputs[0]) ? builder.NewImage(node.outputs[0]) : builder.NewPlain(node.outputs[0]);
   kernels::QuantizeParams params{in.view, out.view, y.quant.scale[0], y.quant.zero_point[0]};
   if (!CollapseViews({&params.in, &params.out})) return TooManyDimensions();
   builder.AddStep(node, kernels::QuantizeKernel(builder.isa()), params, {in.block, out.block});

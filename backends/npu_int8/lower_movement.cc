@@ -233,8 +233,8 @@ absl::Status LowerExpand(const Node& node, ProgramBuilder& builder) {
 bool SupportsGather(const Graph& graph, const Node& node) {
   const TensorType& indices = InputType(graph, node, 1);
   // Runtime indices stay with the reference, which reports one that is out of range.
-  return Movable(graph, node) && graph.ConstantInput(node, 1) != nullptr &&
-         (indices.dtype == DType::kInt64 || indices.dtype == DType::kInt32) && indices.shape.elements() > 0;
+  return Movable(graph, node) && graph.ConstantInput(node, 1) != nullptr && (indices.dtype == DType::kInt64 || indices.dtype == DType::kInt32) &&
+         indices.shape.elements() > 0;
 }
 
 absl::Status LowerGather(const Node& node, ProgramBuilder& builder) {
@@ -244,7 +244,8 @@ absl::Status LowerGather(const Node& node, ProgramBuilder& builder) {
   const int64_t length = x.shape.dim(axis);
   for (int64_t i = 0; i < indices.elements(); ++i) {
     const int64_t index = IntegerAt(indices, i);
-    if (index < -length || index >= length) return absl::InvalidArgumentError(absl::StrCat("index ", index, " is outside axis ", axis, " of length ", length));
+    if (index < -length || index >= length)
+      return absl::InvalidArgumentError(absl::StrCat("index ", index, " is outside axis ", axis, " of length ", length));
   }
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
   if (indices.elements() == 1) {
@@ -266,7 +267,8 @@ absl::Status LowerGather(const Node& node, ProgramBuilder& builder) {
     return absl::OkStatus();
   }
   OMKIT_ASSIGN_OR_RETURN(const Place whole, builder.WholeBlock(node.inputs[0]));
-  kernels::GatherParams params{1, length, 1, indices.elements(), static_cast<int32_t>(SizeOf(x.dtype)), static_cast<int32_t>(SizeOf(indices.dtype()))};
+  kernels::GatherParams params{
+      1, length, 1, indices.elements(), static_cast<int32_t>(SizeOf(x.dtype)), static_cast<int32_t>(SizeOf(indices.dtype()))};
   for (int i = 0; i < x.shape.rank(); ++i) {
     if (i < axis) params.outer *= x.shape.dim(i);
     if (i > axis) params.inner *= x.shape.dim(i);

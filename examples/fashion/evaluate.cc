@@ -74,13 +74,11 @@ class Model {
 
   // Writes kClasses logits and returns the microseconds of aclmdlExecute.
   double Run(const float* image, float* logits) {
-    Check(aclrtMemcpy(input_, kPixels * sizeof(float), image, kPixels * sizeof(float), ACL_MEMCPY_HOST_TO_DEVICE),
-          "aclrtMemcpy");
+    Check(aclrtMemcpy(input_, kPixels * sizeof(float), image, kPixels * sizeof(float), ACL_MEMCPY_HOST_TO_DEVICE), "aclrtMemcpy");
     const auto begin = std::chrono::steady_clock::now();
     Check(aclmdlExecute(id_, inputs_, outputs_), "aclmdlExecute");
     const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - begin;
-    Check(aclrtMemcpy(logits, kClasses * sizeof(float), output_, kClasses * sizeof(float), ACL_MEMCPY_DEVICE_TO_HOST),
-          "aclrtMemcpy");
+    Check(aclrtMemcpy(logits, kClasses * sizeof(float), output_, kClasses * sizeof(float), ACL_MEMCPY_DEVICE_TO_HOST), "aclrtMemcpy");
     return time.count();
   }
 
@@ -170,10 +168,8 @@ void PrintRow(const char* what, const char* format, const std::vector<double>& v
   std::printf("\n");
 }
 
-bool Require(bool holds, const std::string& model, const char* what, double measured, const char* relation,
-             double limit) {
-  std::printf("  %-8s %s: %s %.4g, must be %s %.4g\n", holds ? "ok" : "FAILED", model.c_str(), what, measured, relation,
-              limit);
+bool Require(bool holds, const std::string& model, const char* what, double measured, const char* relation, double limit) {
+  std::printf("  %-8s %s: %s %.4g, must be %s %.4g\n", holds ? "ok" : "FAILED", model.c_str(), what, measured, relation, limit);
   return holds;
 }
 
@@ -186,15 +182,12 @@ struct Arguments {
 Arguments Parse(int argc, char** argv) {
   Arguments arguments;
   std::string max_drop = "0.5";
-  const std::pair<std::string, std::string*> flags[] = {{"--onnx", &arguments.onnx},
-                                                        {"--images", &arguments.images},
-                                                        {"--labels", &arguments.labels},
-                                                        {"--max_drop", &max_drop}};
+  const std::pair<std::string, std::string*> flags[] = {
+      {"--onnx", &arguments.onnx}, {"--images", &arguments.images}, {"--labels", &arguments.labels}, {"--max_drop", &max_drop}};
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const size_t equals = argument.find('=');
-    if (equals == std::string::npos || equals + 1 == argument.size())
-      Fail("'" + argument + "' is not of the form NAME=VALUE");
+    if (equals == std::string::npos || equals + 1 == argument.size()) Fail("'" + argument + "' is not of the form NAME=VALUE");
     const std::string name = argument.substr(0, equals), value = argument.substr(equals + 1);
     const auto* flag = std::find_if(std::begin(flags), std::end(flags), [&](const auto& f) { return f.first == name; });
     if (flag != std::end(flags)) {
@@ -211,16 +204,14 @@ Arguments Parse(int argc, char** argv) {
   if (arguments.models.size() < 2) Fail("needs two models or more, as NAME=FILE.om");
   char* end = nullptr;
   arguments.max_drop = std::strtod(max_drop.c_str(), &end);
-  if (*end != '\0' || !(arguments.max_drop >= 0))
-    Fail("--max_drop=" + max_drop + " is not a number of percentage points");
+  if (*end != '\0' || !(arguments.max_drop >= 0)) Fail("--max_drop=" + max_drop + " is not a number of percentage points");
   return arguments;
 }
 
 std::vector<float> ReadImages(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || bytes.empty() || bytes.size() % (kPixels * sizeof(float)) != 0)
-    Fail(path + " does not hold float32[1,28,28] images");
+  if (!file || bytes.empty() || bytes.size() % (kPixels * sizeof(float)) != 0) Fail(path + " does not hold float32[1,28,28] images");
   std::vector<float> images(bytes.size() / sizeof(float));
   std::memcpy(images.data(), bytes.data(), bytes.size());
   return images;
@@ -229,8 +220,7 @@ std::vector<float> ReadImages(const std::string& path) {
 std::vector<int> ReadLabels(const std::string& path, size_t count) {
   std::ifstream file(path);
   const std::vector<int> labels{std::istream_iterator<int>(file), std::istream_iterator<int>()};
-  if (labels.size() != count)
-    Fail(path + " has " + std::to_string(labels.size()) + " labels for " + std::to_string(count) + " images");
+  if (labels.size() != count) Fail(path + " has " + std::to_string(labels.size()) + " labels for " + std::to_string(count) + " images");
   return labels;
 }
 
@@ -268,8 +258,8 @@ bool Report(const Arguments& arguments) {
     speed.push_back(other ? median[0] / median.back() : std::nan(""));
   }
 
-  std::printf("\nFashion-MNIST, %zu test images, batch 1, one thread of %s; ONNX file of %.0f bytes\n\n  %-28s",
-              base.micros.size(), aclrtGetSocName(), onnx_size, "");
+  std::printf("\nFashion-MNIST, %zu test images, batch 1, one thread of %s; ONNX file of %.0f bytes\n\n  %-28s", base.micros.size(),
+              aclrtGetSocName(), onnx_size, "");
   for (const Result& model : arguments.models) std::printf("%16s", model.name.c_str());
   std::printf("\n");
   PrintRow("top-1 accuracy", "%.2f %%", top1);
@@ -287,11 +277,9 @@ bool Report(const Arguments& arguments) {
   bool ok = true;
   for (size_t m = 1; m < arguments.models.size(); ++m) {
     const std::string& name = arguments.models[m].name;
-    ok &= Require(-gain[m] <= arguments.max_drop, name, "points of top-1 accuracy lost", -gain[m],
-                  "<=", arguments.max_drop);
+    ok &= Require(-gain[m] <= arguments.max_drop, name, "points of top-1 accuracy lost", -gain[m], "<=", arguments.max_drop);
     ok &= Require(cosine[m] > kLeastCosine, name, "cosine of the logits", cosine[m], ">", kLeastCosine);
-    ok &= Require(weights[m] <= kMostWeights * onnx_size, name, "weights, part of the ONNX file",
-                  weights[m] / onnx_size, "<=", kMostWeights);
+    ok &= Require(weights[m] <= kMostWeights * onnx_size, name, "weights, part of the ONNX file", weights[m] / onnx_size, "<=", kMostWeights);
   }
   return ok;
 }

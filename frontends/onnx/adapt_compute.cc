@@ -44,8 +44,8 @@ absl::Status EmitInteger(OnnxNode& node) {
   node.inputs = {a, b};
   node.outputs = {node.graph->AddValue(absl::StrCat(node.name, "/sum"))};
   node.Emit();
-  TryInfer(*node.graph, node.graph->AddNodeInto(ir::OpKind::kCast, absl::StrCat(node.name, "/int32"), {node.outputs[0]}, outputs,
-                                                CastTo(DType::kInt32)));
+  TryInfer(*node.graph,
+           node.graph->AddNodeInto(ir::OpKind::kCast, absl::StrCat(node.name, "/int32"), {node.outputs[0]}, outputs, CastTo(DType::kInt32)));
   return absl::OkStatus();
 }
 
@@ -213,7 +213,8 @@ absl::Status QuantizeLinear(OnnxNode& node) {
   const int64_t output = node.attrs.Int("output_dtype", 0);
   for (const char* name : {"block_size", "precision", "output_dtype", "saturate"}) node.attrs.Erase(name);
   if (output == 0) return Direct(node);
-  if (output < 0 || output > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", output, ", which is no element type"));
+  if (output < 0 || output > 1000)
+    return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", output, ", which is no element type"));
   absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(output));
   if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'output_dtype'");
   if (node.kind == ir::OpKind::kDequantizeLinear) {

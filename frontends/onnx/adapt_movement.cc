@@ -44,8 +44,7 @@ absl::Status Direct(OnnxNode& node) {
 
 absl::Status AxesToInput(OnnxNode& node) {
   const bool unsqueeze = node.kind == ir::OpKind::kUnsqueeze;
-  const int axes_input_since =
-      unsqueeze || node.kind == ir::OpKind::kSqueeze || node.kind == ir::OpKind::kReduceSum ? 13 : 18;
+  const int axes_input_since = unsqueeze || node.kind == ir::OpKind::kSqueeze || node.kind == ir::OpKind::kReduceSum ? 13 : 18;
   if (node.opset < axes_input_since) {
     OMKIT_RETURN_IF_ERROR(ExactInputs(node, 1));
     if (unsqueeze || node.attrs.Has("axes")) {

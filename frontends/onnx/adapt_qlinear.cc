@@ -18,8 +18,8 @@ void EmitQuantized(OnnxNode& node, ir::ValueId scale, ir::ValueId zero_point) {
   const std::vector<ir::ValueId> outputs = node.outputs;
   node.outputs = {node.graph->AddValue(absl::StrCat(node.name, "/real"))};
   node.Emit();
-  TryInfer(*node.graph, node.graph->AddNodeInto(ir::OpKind::kQuantizeLinear, absl::StrCat(node.name, "/quantize"),
-                                                {node.outputs[0], scale, zero_point}, outputs));
+  TryInfer(*node.graph,
+           node.graph->AddNodeInto(ir::OpKind::kQuantizeLinear, absl::StrCat(node.name, "/quantize"), {node.outputs[0], scale, zero_point}, outputs));
 }
 
 // x_scale * w_scale as a constant of w_scale's shape: the scale of an int32 bias.

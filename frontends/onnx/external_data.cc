@@ -26,8 +26,7 @@ struct Range {
 
 absl::Status ParseU64(const onnx::StringStringEntryProto& entry, uint64_t* value) {
   if (absl::SimpleAtoi(entry.value(), value)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("external data: ", entry.key(), " ", Quoted(entry.value()), " is not an unsigned 64-bit number"));
+  return absl::InvalidArgumentError(absl::StrCat("external data: ", entry.key(), " ", Quoted(entry.value()), " is not an unsigned 64-bit number"));
 }
 
 absl::StatusOr<Range> ParseEntries(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto>& entries) {
@@ -47,8 +46,7 @@ absl::StatusOr<Range> ParseEntries(const google::protobuf::RepeatedPtrField<onnx
       range.has_length = true;
       OMKIT_RETURN_IF_ERROR(ParseU64(entry, &range.length));
     } else if (key != "checksum") {
-      return absl::InvalidArgumentError(
-          absl::StrCat("external data: unknown key ", Quoted(key), "; known: location, offset, length, checksum"));
+      return absl::InvalidArgumentError(absl::StrCat("external data: unknown key ", Quoted(key), "; known: location, offset, length, checksum"));
     }
   }
   if (range.location.empty()) return absl::InvalidArgumentError("external data: no location");
@@ -130,8 +128,7 @@ absl::StatusOr<ExternalFiles::Span> ExternalFiles::Locate(const google::protobuf
   OMKIT_ASSIGN_OR_RETURN(const Range range, ParseEntries(entries));
   OMKIT_ASSIGN_OR_RETURN(File * file, Open(range.location));
   if (range.has_length && range.length != bytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("external data: length is ", range.length, " bytes but the tensor's shape and type need ", bytes));
+    return absl::InvalidArgumentError(absl::StrCat("external data: length is ", range.length, " bytes but the tensor's shape and type need ", bytes));
   }
   if (bytes > file->size || range.offset > file->size - bytes) {
     return absl::InvalidArgumentError(absl::StrCat("external data: ", bytes, " bytes at offset ", range.offset, " lie outside ",
@@ -144,21 +141,20 @@ absl::Status ExternalFiles::Check(const google::protobuf::RepeatedPtrField<onnx:
   return Locate(entries, bytes).status();
 }
 
-absl::Status ExternalFiles::Read(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto>& entries, uint64_t bytes,
-                                 void* out) {
+absl::Status ExternalFiles::Read(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto>& entries, uint64_t bytes, void* out) {
   OMKIT_ASSIGN_OR_RETURN(const Span span, Locate(entries, bytes));
   span.file->bytes_read += bytes;
   if (span.file->bytes_read / 4 > span.file->size) {
-    return absl::ResourceExhaustedError(absl::StrCat("external data: overlapping tensors take more than four times the ",
-                                                     span.file->size, " bytes of ", Quoted(span.location)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("external data: overlapping tensors take more than four times the ", span.file->size, " bytes of ", Quoted(span.location)));
   }
   uint8_t* to = static_cast<uint8_t*>(out);
   for (uint64_t done = 0; done < bytes;) {
     const ssize_t got = pread(span.file->fd, to + done, bytes - done, static_cast<off_t>(span.offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
-      return absl::DataLossError(absl::StrCat("external data: cannot read ", Quoted(span.location), " at offset ", span.offset + done,
-                                              ": ", got == 0 ? "the file became shorter" : std::strerror(errno)));
+      return absl::DataLossError(absl::StrCat("external data: cannot read ", Quoted(span.location), " at offset ", span.offset + done, ": ",
+                                              got == 0 ? "the file became shorter" : std::strerror(errno)));
     }
     done += static_cast<uint64_t>(got);
   }

@@ -85,10 +85,10 @@ class Importer {
   ExternalFiles files_;
   std::unique_ptr<ir::Graph> graph_ = std::make_unique<ir::Graph>();
   int64_t opset_ = 0;
-  std::vector<std::string> names_;                            // of the nodes
-  absl::flat_hash_map<std::string, ir::ValueId> values_;      // by ONNX name
-  absl::flat_hash_map<std::string, int> producers_;           // value name -> node index
-  absl::flat_hash_set<std::string> used_;                     // value names that something reads
+  std::vector<std::string> names_;                        // of the nodes
+  absl::flat_hash_map<std::string, ir::ValueId> values_;  // by ONNX name
+  absl::flat_hash_map<std::string, int> producers_;       // value name -> node index
+  absl::flat_hash_set<std::string> used_;                 // value names that something reads
   UnsupportedNodes unsupported_;
 };
 
@@ -109,7 +109,7 @@ absl::Status Importer::CheckHeader() {
     if (opset_ < 1) return absl::InvalidArgumentError(absl::StrCat("opset ", opset_, " does not exist"));
     if (opset_ < kMinOpset || opset_ > kMaxOpset) {
       return absl::UnimplementedError(absl::StrCat("opset ", opset_, " is not supported; supported: ", kMinOpset, " to ", kMaxOpset,
-                                                     ". Export the network again with a supported opset"));
+                                                   ". Export the network again with a supported opset"));
     }
   }
   if (proto_.node_size() == 0) return absl::InvalidArgumentError("the graph has no nodes");
@@ -226,16 +226,15 @@ absl::Status Importer::CollectUses() {
     for (const std::string& input : proto_.node(i).input()) {
       if (input.empty()) continue;
       if (!values_.contains(input)) {
-        return absl::InvalidArgumentError(absl::StrCat(DescribeProto(proto_.node(i), names_[i]), " reads ", Quoted(input),
-                                                       ", which no node, input or initializer defines"));
+        return absl::InvalidArgumentError(
+            absl::StrCat(DescribeProto(proto_.node(i), names_[i]), " reads ", Quoted(input), ", which no node, input or initializer defines"));
       }
       used_.insert(input);
     }
   }
   for (const auto& output : proto_.output()) {
     if (!values_.contains(output.name())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("graph output ", Quoted(output.name()), " is not defined by any node, input or initializer"));
+      return absl::InvalidArgumentError(absl::StrCat("graph output ", Quoted(output.name()), " is not defined by any node, input or initializer"));
     }
     if (output.has_type() && output.type().value_case() != onnx::TypeProto::VALUE_NOT_SET && !output.type().has_tensor_type()) {
       return absl::UnimplementedError(absl::StrCat("graph output ", Quoted(output.name()), " is not a tensor"));
@@ -281,8 +280,8 @@ absl::Status Importer::AddConstantNode(int index) {
     return absl::InvalidArgumentError("a Constant has no inputs, one output and one attribute");
   }
   const auto& a = node.attribute(0);
-  static constexpr OnnxOp kConstant = {"Constant", 7, ir::OpKind::kIdentity, nullptr, 0, 0, 1, 1,
-                                       "value:t value_float:f>12 value_floats:fs>12 value_int:i>12 value_ints:is>12"};
+  static constexpr OnnxOp kConstant = {
+      "Constant", 7, ir::OpKind::kIdentity, nullptr, 0, 0, 1, 1, "value:t value_float:f>12 value_floats:fs>12 value_int:i>12 value_ints:is>12"};
   if (a.name() == "value_string" || a.name() == "value_strings" || a.name() == "sparse_value") {
     return absl::UnimplementedError(absl::StrCat("attribute '", a.name(), "'"));
   }
@@ -374,7 +373,8 @@ absl::StatusOr<std::unique_ptr<ir::Graph>> ImportOnnx(const std::string& path) {
   const bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   if (!regular || info.st_size > std::numeric_limits<int>::max()) {
     close(fd);
-    return absl::InvalidArgumentError(absl::StrCat(path, regular ? ": is larger than 2 GB; store the weights as external data" : ": is not a regular file"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, regular ? ": is larger than 2 GB; store the weights as external data" : ": is not a regular file"));
   }
   onnx::ModelProto model;
   bool parsed;

@@ -27,9 +27,7 @@ std::string Model(int opset, absl::string_view graph, int ir_version = 8) {
 // A graph x[2,3] -> `nodes` -> y.
 std::string Around(int opset, absl::string_view nodes) { return Model(opset, absl::StrCat(kInputX, " output { name: 'y' } ", nodes)); }
 
-absl::StatusOr<std::unique_ptr<ir::Graph>> ImportText(const std::string& text) {
-  return ImportOnnxBytes(ModelBytesFromText(text), "m.onnx", "");
-}
+absl::StatusOr<std::unique_ptr<ir::Graph>> ImportText(const std::string& text) { return ImportOnnxBytes(ModelBytesFromText(text), "m.onnx", ""); }
 
 std::string PrintTensor(const Tensor& t) {
   std::vector<std::string> numbers;
@@ -78,34 +76,37 @@ TEST(Importer, BringsEveryOpsetToTheCanonicalForm) {
       {11, "node { op_type: 'Squeeze' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: 0 ints: 2 } }",
        "y = Squeeze(x, int64[2]{0 2})"},
       {11, "node { op_type: 'Squeeze' input: 'x' output: 'y' }", "y = Squeeze(x)"},
-      {12, "node { op_type: 'Unsqueeze' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: -1 } }",
-       "y = Unsqueeze(x, int64[1]{-1})"},
-      {12, "node { op_type: 'ReduceSum' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: 1 } }",
-       "y = ReduceSum(x, int64[1]{1})"},
-      {17, "node { op_type: 'ReduceMean' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: 1 } "
-           "attribute { name: 'keepdims' type: INT i: 0 } }",
+      {12, "node { op_type: 'Unsqueeze' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: -1 } }", "y = Unsqueeze(x, int64[1]{-1})"},
+      {12, "node { op_type: 'ReduceSum' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: 1 } }", "y = ReduceSum(x, int64[1]{1})"},
+      {17,
+       "node { op_type: 'ReduceMean' input: 'x' output: 'y' attribute { name: 'axes' type: INTS ints: 1 } "
+       "attribute { name: 'keepdims' type: INT i: 0 } }",
        "y = ReduceMean(x, int64[1]{1}) keepdims=0"},
       {8, "node { op_type: 'Clip' input: 'x' output: 'y' attribute { name: 'max' type: FLOAT f: 6 } attribute { name: 'min' type: FLOAT f: 0 } }",
        "y = Clip(x, float32[]{0}, float32[]{6})"},
       {8, "node { op_type: 'Clip' input: 'x' output: 'y' attribute { name: 'max' type: FLOAT f: 6 } }", "y = Clip(x, -, float32[]{6})"},
       {8, "node { op_type: 'Clip' input: 'x' output: 'y' }", "y = Clip(x)"},
-      {9, "node { op_type: 'Slice' input: 'x' output: 'y' attribute { name: 'starts' type: INTS ints: 1 } "
-          "attribute { name: 'ends' type: INTS ints: 3 } attribute { name: 'axes' type: INTS ints: 1 } }",
+      {9,
+       "node { op_type: 'Slice' input: 'x' output: 'y' attribute { name: 'starts' type: INTS ints: 1 } "
+       "attribute { name: 'ends' type: INTS ints: 3 } attribute { name: 'axes' type: INTS ints: 1 } }",
        "y = Slice(x, int64[1]{1}, int64[1]{3}, int64[1]{1})"},
-      {9, "node { op_type: 'Pad' input: 'x' output: 'y' attribute { name: 'pads' type: INTS ints: 0 ints: 1 ints: 0 ints: 1 } "
-          "attribute { name: 'value' type: FLOAT f: 2.5 } }",
+      {9,
+       "node { op_type: 'Pad' input: 'x' output: 'y' attribute { name: 'pads' type: INTS ints: 0 ints: 1 ints: 0 ints: 1 } "
+       "attribute { name: 'value' type: FLOAT f: 2.5 } }",
        "y = Pad(x, int64[4]{0 1 0 1}, float32[]{2.5})"},
       {11, "node { op_type: 'Split' input: 'x' output: 'y' output: 'z' attribute { name: 'split' type: INTS ints: 1 ints: 1 } }",
        "y, z = Split(x, int64[2]{1 1})"},
       {13, "node { op_type: 'Split' input: 'x' output: 'y' output: 'z' }", "y, z = Split(x) num_outputs=2"},
       {8, "node { op_type: 'Upsample' input: 'x' output: 'y' attribute { name: 'scales' type: FLOATS floats: 1 floats: 2 } }",
        "y = Resize(x, -, float32[2]{1 2}) coordinate_transformation_mode=asymmetric nearest_mode=floor"},
-      {9, "node { op_type: 'Constant' output: 's' attribute { name: 'value' type: TENSOR t { data_type: 1 dims: 2 float_data: 1 float_data: 2 } } } "
-          "node { op_type: 'Upsample' input: 'x' input: 's' output: 'y' attribute { name: 'mode' type: STRING s: 'linear' } }",
+      {9,
+       "node { op_type: 'Constant' output: 's' attribute { name: 'value' type: TENSOR t { data_type: 1 dims: 2 float_data: 1 float_data: 2 } } } "
+       "node { op_type: 'Upsample' input: 'x' input: 's' output: 'y' attribute { name: 'mode' type: STRING s: 'linear' } }",
        "y = Resize(x, -, float32[2]{1 2}) coordinate_transformation_mode=asymmetric mode=linear nearest_mode=floor"},
-      {11, "node { op_type: 'Constant' output: 'e' attribute { name: 'value' type: TENSOR t { data_type: 1 dims: 0 } } } "
-           "node { op_type: 'Constant' output: 's' attribute { name: 'value' type: TENSOR t { data_type: 7 dims: 2 int64_data: 4 int64_data: 6 } } } "
-           "node { op_type: 'Resize' input: 'x' input: 'e' input: 'e' input: 's' output: 'y' }",
+      {11,
+       "node { op_type: 'Constant' output: 'e' attribute { name: 'value' type: TENSOR t { data_type: 1 dims: 0 } } } "
+       "node { op_type: 'Constant' output: 's' attribute { name: 'value' type: TENSOR t { data_type: 7 dims: 2 int64_data: 4 int64_data: 6 } } } "
+       "node { op_type: 'Resize' input: 'x' input: 'e' input: 'e' input: 's' output: 'y' }",
        "y = Resize(x, -, -, int64[2]{4 6})"},
       {12, "node { op_type: 'Softmax' input: 'x' output: 'y' }", "y = Softmax(x) axis=1"},
       {13, "node { op_type: 'Softmax' input: 'x' output: 'y' }", "y = Softmax(x) axis=-1"},
@@ -116,17 +117,23 @@ TEST(Importer, BringsEveryOpsetToTheCanonicalForm) {
       {8, "node { name: 's' op_type: 'Sum' input: 'x' input: 'x' input: 'x' output: 'y' }", "s/add1 = Add(x, x); y = Add(s/add1, x)"},
       {8, "node { name: 'm' op_type: 'Mean' input: 'x' input: 'x' output: 'y' }", "m/sum = Add(x, x); y = Div(m/sum, float32[]{2})"},
       {13, "node { op_type: 'Cast' input: 'x' output: 'y' attribute { name: 'to' type: INT i: 7 } }", "y = Cast(x) to=11"},
-      {15, "node { op_type: 'Cast' input: 'x' output: 'c' attribute { name: 'to' type: INT i: 2 } } node { op_type: 'CastLike' input: 'x' input: 'c' output: 'y' }",
+      {15,
+       "node { op_type: 'Cast' input: 'x' output: 'c' attribute { name: 'to' type: INT i: 2 } } node { op_type: 'CastLike' input: 'x' input: 'c' "
+       "output: 'y' }",
        "c = Cast(x) to=6; y = Cast(x) to=6"},
-      {13, "initializer { name: 's' data_type: 1 float_data: 0.5 } initializer { name: 't' data_type: 1 float_data: 0.25 } "
-           "initializer { name: 'z' data_type: 3 int32_data: 1 } initializer { name: 'w' data_type: 3 dims: 1 dims: 1 dims: 1 int32_data: 7 } "
-           "initializer { name: 'b' data_type: 6 dims: 1 int32_data: 9 } node { op_type: 'QuantizeLinear' input: 'x' input: 's' input: 'z' output: 'q' } "
-           "node { name: 'c' op_type: 'QLinearConv' input: 'q' input: 's' input: 'z' input: 'w' input: 't' input: 'z' input: 's' input: 'z' input: 'b' output: 'y' }",
+      {13,
+       "initializer { name: 's' data_type: 1 float_data: 0.5 } initializer { name: 't' data_type: 1 float_data: 0.25 } "
+       "initializer { name: 'z' data_type: 3 int32_data: 1 } initializer { name: 'w' data_type: 3 dims: 1 dims: 1 dims: 1 int32_data: 7 } "
+       "initializer { name: 'b' data_type: 6 dims: 1 int32_data: 9 } node { op_type: 'QuantizeLinear' input: 'x' input: 's' input: 'z' output: 'q' } "
+       "node { name: 'c' op_type: 'QLinearConv' input: 'q' input: 's' input: 'z' input: 'w' input: 't' input: 'z' input: 's' input: 'z' input: 'b' "
+       "output: 'y' }",
        "q = QuantizeLinear(x, float32[]{0.5}, int8[]{1}); c/x = DequantizeLinear(q, float32[]{0.5}, int8[]{1}) axis=1; "
-       "c/w = DequantizeLinear(int8[1x1x1]{7}, float32[]{0.25}, int8[]{1}) axis=0; c/bias = DequantizeLinear(int32[1]{9}, float32[]{0.125}, -) axis=0; "
+       "c/w = DequantizeLinear(int8[1x1x1]{7}, float32[]{0.25}, int8[]{1}) axis=0; c/bias = DequantizeLinear(int32[1]{9}, float32[]{0.125}, -) "
+       "axis=0; "
        "c/real = Conv(c/x, c/w, c/bias); y = QuantizeLinear(c/real, float32[]{0.5}, int8[]{1})"},
-      {13, "node { op_type: 'Constant' output: 'y' attribute { name: 'value_ints' type: INTS ints: 3 ints: 4 } } "
-           "node { op_type: 'Neg' input: 'x' output: 'z' }",
+      {13,
+       "node { op_type: 'Constant' output: 'y' attribute { name: 'value_ints' type: INTS ints: 3 ints: 4 } } "
+       "node { op_type: 'Neg' input: 'x' output: 'z' }",
        "z = Neg(x)"},
   };
   for (const CanonicalCase& c : cases) {
@@ -152,10 +159,11 @@ TEST(Importer, KeepsNodeNamesAndMakesThemUnique) {
 }
 
 TEST(Importer, WeightsListedAsInputsAreNotInputs) {
-  const auto graph = ImportText(Model(8, absl::StrCat(kInputX,
-                                                      "input { name: 'w' type { tensor_type { elem_type: 1 shape { } } } } output { name: 'y' } "
-                                                      "initializer { name: 'w' data_type: 1 float_data: 4 } "
-                                                      "node { op_type: 'Mul' input: 'x' input: 'w' output: 'y' }"),
+  const auto graph = ImportText(Model(8,
+                                      absl::StrCat(kInputX,
+                                                   "input { name: 'w' type { tensor_type { elem_type: 1 shape { } } } } output { name: 'y' } "
+                                                   "initializer { name: 'w' data_type: 1 float_data: 4 } "
+                                                   "node { op_type: 'Mul' input: 'x' input: 'w' output: 'y' }"),
                                       3));
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_EQ((*graph)->inputs().size(), 1u);
@@ -163,10 +171,11 @@ TEST(Importer, WeightsListedAsInputsAreNotInputs) {
 }
 
 TEST(Importer, SortsNodesAndKeepsOpenDimensions) {
-  const auto graph = ImportText(Model(13,
-                                      "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { dim_param: 'N' } dim { } dim { dim_value: -1 } "
-                                      "dim { dim_value: 5 } } } } } output { name: 'y' } "
-                                      "node { op_type: 'Relu' input: 'a' output: 'y' } node { op_type: 'Neg' input: 'x' output: 'a' }"));
+  const auto graph =
+      ImportText(Model(13,
+                       "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { dim_param: 'N' } dim { } dim { dim_value: -1 } "
+                       "dim { dim_value: 5 } } } } } output { name: 'y' } "
+                       "node { op_type: 'Relu' input: 'a' output: 'y' } node { op_type: 'Neg' input: 'x' output: 'a' }"));
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_EQ(Print(**graph), "a = Neg(x); y = Relu(a)");
   EXPECT_EQ((*graph)->value((*graph)->inputs()[0]).type.shape, (Shape{-1, -1, -1, 5}));
@@ -201,19 +210,21 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
       {"opset 0", Around(0, relu), kBad, "opset 0"},
       {"ir version", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), -1), kBad, "IR version -1 does not exist"},
       {"ir version 12", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), 12), kLater, "supported: 3 to 11"},
-      {"other domain only", absl::StrCat("ir_version: 8 opset_import { domain: 'a' version: 1 } graph { ", kInputX,
-                                         " output { name: 'y' } node { name: 'n' op_type: 'F' domain: 'a' input: 'x' output: 'y' } }"),
+      {"other domain only",
+       absl::StrCat("ir_version: 8 opset_import { domain: 'a' version: 1 } graph { ", kInputX,
+                    " output { name: 'y' } node { name: 'n' op_type: 'F' domain: 'a' input: 'x' output: 'y' } }"),
        kLater, "node 'n': F, domain 'a'"},
       {"two opsets", "opset_import { domain: 'ai.onnx' version: 12 } " + Around(13, relu), kBad, "imported twice, as opset 12 and 13"},
       {"no opset", absl::StrCat("ir_version: 8 graph { ", kInputX, " output { name: 'y' } ", relu, " }"), kBad, "imports no opset"},
       {"value defined twice", Around(13, relu + relu), kBad, "value 'y' is defined more than once"},
       {"output shadows input", Around(13, relu + "node { op_type: 'Relu' input: 'y' output: 'x' }"), kBad, "value 'x' is defined more than once"},
-      {"initializer twice", Around(13, relu + "initializer { name: 'w' data_type: 1 float_data: 1 } initializer { name: 'w' data_type: 1 float_data: 1 }"),
-       kBad, "value 'w' is defined more than once"},
+      {"initializer twice",
+       Around(13, relu + "initializer { name: 'w' data_type: 1 float_data: 1 } initializer { name: 'w' data_type: 1 float_data: 1 }"), kBad,
+       "value 'w' is defined more than once"},
       {"graph output twice", Around(13, relu + "output { name: 'y' }"), kBad, "graph output 'y' is listed twice"},
       {"graph input twice", Around(13, relu + kInputX), kBad, "graph input 'x' is listed twice"},
-      {"cycle", Around(13, "node { name: 'a' op_type: 'Add' input: 'x' input: 'y' output: 'z' } node { op_type: 'Relu' input: 'z' output: 'y' }"), kBad,
-       "node 'a' (Add) is part of or behind a cycle"},
+      {"cycle", Around(13, "node { name: 'a' op_type: 'Add' input: 'x' input: 'y' output: 'z' } node { op_type: 'Relu' input: 'z' output: 'y' }"),
+       kBad, "node 'a' (Add) is part of or behind a cycle"},
       {"self loop", Around(13, "node { name: 'a' op_type: 'Add' input: 'x' input: 'y' output: 'y' }"), kBad, "cycle"},
       {"dangling input", Around(13, "node { name: 'n' op_type: 'Relu' input: 'nowhere' output: 'y' }"), kBad, "node 'n' (Relu) reads 'nowhere'"},
       {"dangling output", Model(13, absl::StrCat(kInputX, " output { name: 'q' } ", relu)), kBad, "graph output 'q' is not defined"},
@@ -250,30 +261,42 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
       {"segment", WithInitializer("data_type: 1 dims: 1 float_data: 1 segment { begin: 0 end: 1 }"), kLater, "segments"},
       {"external from memory", WithInitializer("data_type: 1 dims: 1 data_location: EXTERNAL external_data { key: 'location' value: 'w.bin' }"), kBad,
        "did not come from a folder"},
-      {"input without shape", Model(13, "input { name: 'x' type { tensor_type { elem_type: 1 } } } output { name: 'y' } " + relu), kLater, "no shape"},
+      {"input without shape", Model(13, "input { name: 'x' type { tensor_type { elem_type: 1 } } } output { name: 'y' } " + relu), kLater,
+       "no shape"},
       {"input sequence", Model(13, "input { name: 'x' type { sequence_type { } } } output { name: 'y' } " + relu), kLater, "is not a tensor"},
-      {"input dim", Model(13, "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { dim_value: -2 } } } } } output { name: 'y' } " + relu), kBad,
+      {"input dim",
+       Model(13, "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { dim_value: -2 } } } } } output { name: 'y' } " + relu), kBad,
        "has dimension -2"},
-      {"input rank", Model(13, "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim {} dim {} dim {} dim {} dim {} dim {} dim {} dim {} dim {} } } } } "
-                               "output { name: 'y' } " + relu),
+      {"input rank",
+       Model(13,
+             "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim {} dim {} dim {} dim {} dim {} dim {} dim {} dim {} dim {} } } } } "
+             "output { name: 'y' } " +
+                 relu),
        kBad, "has 9 dimensions"},
-      {"control character", Around(13, "node { name: 'a\\nb' op_type: 'Relu' input: 'x' output: 'y' }"), kBad, "'a\\nb' contains a control character"},
+      {"control character", Around(13, "node { name: 'a\\nb' op_type: 'Relu' input: 'x' output: 'y' }"), kBad,
+       "'a\\nb' contains a control character"},
       {"NUL in value name", Around(13, relu + "node { op_type: 'Relu' input: 'x' output: 'z\\000' }"), kBad, "contains a control character"},
       {"sparse", Around(13, relu + "sparse_initializer { }"), kLater, "sparse"},
       {"constant without value", Around(13, relu + "node { op_type: 'Constant' output: 'c' }"), kBad, "a Constant has"},
-      {"constant string", Around(13, relu + "node { op_type: 'Constant' output: 'c' attribute { name: 'value_string' type: STRING s: 'a' } }"), kLater,
-       "value_string"},
-      {"training", Around(14, "node { name: 'n' op_type: 'BatchNormalization' input: 'x' input: 'x' input: 'x' input: 'x' input: 'x' output: 'y' "
-                              "attribute { name: 'training_mode' type: INT i: 1 } }"),
+      {"constant string", Around(13, relu + "node { op_type: 'Constant' output: 'c' attribute { name: 'value_string' type: STRING s: 'a' } }"),
+       kLater, "value_string"},
+      {"training",
+       Around(14,
+              "node { name: 'n' op_type: 'BatchNormalization' input: 'x' input: 'x' input: 'x' input: 'x' input: 'x' output: 'y' "
+              "attribute { name: 'training_mode' type: INT i: 1 } }"),
        kLater, "node 'n': BatchNormalization, domain 'ai.onnx', opset 14: training_mode=1"},
-      {"used statistics", Around(15, "node { op_type: 'BatchNormalization' input: 'x' input: 'x' input: 'x' input: 'x' input: 'x' output: 'b' output: 'y' }"),
-       kLater, "output 1 is used"},
+      {"used statistics",
+       Around(15, "node { op_type: 'BatchNormalization' input: 'x' input: 'x' input: 'x' input: 'x' input: 'x' output: 'b' output: 'y' }"), kLater,
+       "output 1 is used"},
       {"nan attribute", Around(8, "node { op_type: 'Elu' input: 'x' output: 'y' attribute { name: 'alpha' type: FLOAT f: nan } }"), kBad, "NaN"},
-      {"split count", Around(18, "node { op_type: 'Split' input: 'x' output: 'y' attribute { name: 'num_outputs' type: INT i: 9 } }"), kBad, "has 1 outputs"},
-      {"cast to nothing", Around(13, "node { op_type: 'Cast' input: 'x' output: 'y' attribute { name: 'to' type: INT i: 99999999999 } }"), kBad, "no element type"},
-      {"blocked", Around(21, "node { op_type: 'QuantizeLinear' input: 'x' input: 'x' output: 'y' attribute { name: 'block_size' type: INT i: 2 } }"), kLater,
-       "block_size"},
-      {"newer op", Around(13, "node { name: 'n' op_type: 'Gelu' input: 'x' output: 'y' }"), kLater, "Gelu came with opset 20, the model has opset 13"},
+      {"split count", Around(18, "node { op_type: 'Split' input: 'x' output: 'y' attribute { name: 'num_outputs' type: INT i: 9 } }"), kBad,
+       "has 1 outputs"},
+      {"cast to nothing", Around(13, "node { op_type: 'Cast' input: 'x' output: 'y' attribute { name: 'to' type: INT i: 99999999999 } }"), kBad,
+       "no element type"},
+      {"blocked", Around(21, "node { op_type: 'QuantizeLinear' input: 'x' input: 'x' output: 'y' attribute { name: 'block_size' type: INT i: 2 } }"),
+       kLater, "block_size"},
+      {"newer op", Around(13, "node { name: 'n' op_type: 'Gelu' input: 'x' output: 'y' }"), kLater,
+       "Gelu came with opset 20, the model has opset 13"},
   };
   for (const BadCase& c : cases) {
     SCOPED_TRACE(c.name);
@@ -286,11 +309,12 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
 }
 
 TEST(Importer, ListsAllUnsupportedNodesAtOnce) {
-  const auto graph = ImportText("opset_import { domain: 'com.acme' version: 1 } " +
-                                Around(13,
-                                       "node { name: 'g1' op_type: 'Loop' input: 'x' output: 'a' } node { name: 'r' op_type: 'Relu' input: 'a' output: 'b' } "
-                                       "node { name: 'g2' op_type: 'Loop' input: 'b' output: 'c' } "
-                                       "node { name: 'f' op_type: 'Fancy' domain: 'com.acme' input: 'c' output: 'y' } "));
+  const auto graph =
+      ImportText("opset_import { domain: 'com.acme' version: 1 } " +
+                 Around(13,
+                        "node { name: 'g1' op_type: 'Loop' input: 'x' output: 'a' } node { name: 'r' op_type: 'Relu' input: 'a' output: 'b' } "
+                        "node { name: 'g2' op_type: 'Loop' input: 'b' output: 'c' } "
+                        "node { name: 'f' op_type: 'Fancy' domain: 'com.acme' input: 'c' output: 'y' } "));
   ASSERT_EQ(graph.status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(graph.status().message(),
             "m.onnx: 3 nodes are not supported: Loop (2), com.acme::Fancy (1)\n  node 'g1': Loop, domain 'ai.onnx', opset 13"
@@ -308,10 +332,12 @@ TEST(Importer, RefusesBytesThatAreNoModel) {
 }
 
 TEST(Importer, EveryPrefixAndEveryBitFlipGivesAnAnswer) {
-  const std::string bytes = ModelBytesFromText(
-      Around(11, "initializer { name: 'w' data_type: 1 dims: 2 dims: 3 float_data: [1, 2, 3, 4, 5, 6] } "
-                 "node { op_type: 'Add' input: 'x' input: 'w' output: 'a' } node { name: 's' op_type: 'Softmax' input: 'a' output: 'b' attribute { name: 'axis' type: INT i: 0 } } "
-                 "node { op_type: 'Unsqueeze' input: 'b' output: 'y' attribute { name: 'axes' type: INTS ints: 0 } }"));
+  const std::string bytes =
+      ModelBytesFromText(Around(11,
+                                "initializer { name: 'w' data_type: 1 dims: 2 dims: 3 float_data: [1, 2, 3, 4, 5, 6] } "
+                                "node { op_type: 'Add' input: 'x' input: 'w' output: 'a' } node { name: 's' op_type: 'Softmax' input: 'a' output: "
+                                "'b' attribute { name: 'axis' type: INT i: 0 } } "
+                                "node { op_type: 'Unsqueeze' input: 'b' output: 'y' attribute { name: 'axes' type: INTS ints: 0 } }"));
   ASSERT_TRUE(ImportOnnxBytes(bytes, "m.onnx", "").ok());
   for (size_t n = 0; n < bytes.size(); ++n) ImportOnnxBytes(bytes.substr(0, n), "m.onnx", "").status().IgnoreError();
   int refused = 0;
@@ -346,8 +372,8 @@ std::string SharedModels() {
 
 struct RealModel {
   const char* file;
-  size_t inputs;         // 0: not supported
-  const char* missing;   // the operators in the message then
+  size_t inputs;        // 0: not supported
+  const char* missing;  // the operators in the message then
 };
 
 TEST(Importer, ImportsRealModels) {

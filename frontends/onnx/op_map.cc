@@ -77,8 +77,8 @@ absl::Status UnknownAttribute(const std::string& name, const std::vector<Attribu
   std::vector<std::string> known;
   for (const AttributeSpec& spec : specs) known.push_back(spec.name);
   const std::string near = NearestName(name, known);
-  return absl::InvalidArgumentError(absl::StrCat("unknown attribute ", Quoted(name), " in opset ", opset,
-                                                 near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown attribute ", Quoted(name), " in opset ", opset, near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?")));
 }
 
 }  // namespace
@@ -113,7 +113,9 @@ absl::Status CheckArity(const onnx::NodeProto& proto, const OnnxOp& op) {
   const auto check = [](absl::string_view what, int count, int min, int max) -> absl::Status {
     if (count >= min && (max < 0 || count <= max)) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("has ", count, " ", what, "; expected ", min,
-                                                   max == min ? "" : max < 0 ? " or more" : absl::StrCat(" to ", max)));
+                                                   max == min ? ""
+                                                   : max < 0  ? " or more"
+                                                              : absl::StrCat(" to ", max)));
   };
   OMKIT_RETURN_IF_ERROR(check("inputs", proto.input_size(), op.min_inputs, op.max_inputs));
   OMKIT_RETURN_IF_ERROR(check("outputs", proto.output_size(), op.min_outputs, op.max_outputs));
@@ -150,9 +152,7 @@ ir::ValueId OnnxNode::Constant(absl::string_view suffix, absl::Span<const int64_
   return Constant(suffix, Tensor::Of<int64_t>(Shape{static_cast<int64_t>(values.size())}, values));
 }
 
-const Tensor* OnnxNode::constant(int i) const {
-  return has_input(i) && graph->IsConstant(inputs[i]) ? &graph->value(inputs[i]).constant : nullptr;
-}
+const Tensor* OnnxNode::constant(int i) const { return has_input(i) && graph->IsConstant(inputs[i]) ? &graph->value(inputs[i]).constant : nullptr; }
 
 DType OnnxNode::dtype(int i) const { return has_input(i) ? graph->value(inputs[i]).type.dtype : DType::kUndefined; }
 

@@ -22,7 +22,7 @@ constexpr int64_t kMaxOpset = 23;
 
 // A node on its way into the graph. Arity and attribute types match the row; adapters edit it in place.
 struct OnnxNode {
-  std::string name;      // unique in the graph
+  std::string name;  // unique in the graph
   std::string op_type;
   int64_t opset = 0;
   ir::OpKind kind = ir::OpKind::kIdentity;

@@ -48,8 +48,8 @@ absl::Status CopyBits16(const TensorProto& p, Tensor* tensor) {
 
 absl::Status CheckCount(int64_t have, const Tensor& tensor) {
   if (have == tensor.elements()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("has ", have, " values in the field of its type but shape ", tensor.shape().ToString(),
-                                                 " needs ", tensor.elements()));
+  return absl::InvalidArgumentError(
+      absl::StrCat("has ", have, " values in the field of its type but shape ", tensor.shape().ToString(), " needs ", tensor.elements()));
 }
 
 absl::Status CopyTyped(const TensorProto& p, Tensor* t) {
@@ -62,9 +62,7 @@ absl::Status CopyTyped(const TensorProto& p, Tensor* t) {
       OMKIT_RETURN_IF_ERROR(CheckCount(p.double_data_size(), *t));
       if (t->elements() > 0) std::memcpy(t->mutable_raw(), p.double_data().data(), t->bytes());
       return absl::OkStatus();
-    case DType::kInt64:
-      OMKIT_RETURN_IF_ERROR(CheckCount(p.int64_data_size(), *t));
-      return CopyIntegers<int64_t>(p.int64_data(), t);
+    case DType::kInt64: OMKIT_RETURN_IF_ERROR(CheckCount(p.int64_data_size(), *t)); return CopyIntegers<int64_t>(p.int64_data(), t);
     case DType::kUInt32:
     case DType::kUInt64:
       OMKIT_RETURN_IF_ERROR(CheckCount(p.uint64_data_size(), *t));
@@ -100,8 +98,8 @@ absl::Status CheckStorage(const TensorProto& p, DType dtype, int64_t elements) {
   if (external) return absl::OkStatus();
   const uint64_t bytes = static_cast<uint64_t>(elements) * SizeOf(dtype);
   if (!p.raw_data().empty() && p.raw_data().size() != bytes) {
-    return absl::InvalidArgumentError(absl::StrCat("has ", p.raw_data().size(), " bytes of raw_data but ", elements, " elements of ",
-                                                   Name(dtype), " need ", bytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", p.raw_data().size(), " bytes of raw_data but ", elements, " elements of ", Name(dtype), " need ", bytes));
   }
   if (p.raw_data().empty() && TypedElements(p) != elements) {
     return absl::InvalidArgumentError(absl::StrCat("has ", TypedElements(p), " values but its dims need ", elements));
@@ -158,8 +156,8 @@ absl::StatusOr<DType> FromOnnxDType(int data_type) {
     case TensorProto::UNDEFINED: return absl::InvalidArgumentError("has no element type");
     default: break;
   }
-  const std::string text = absl::StrCat("has element type ", OnnxDTypeName(data_type),
-                                        "; supported: FLOAT, FLOAT16, BFLOAT16, DOUBLE, BOOL and integers of 8 to 64 bits");
+  const std::string text =
+      absl::StrCat("has element type ", OnnxDTypeName(data_type), "; supported: FLOAT, FLOAT16, BFLOAT16, DOUBLE, BOOL and integers of 8 to 64 bits");
   return TensorProto::DataType_IsValid(data_type) ? absl::UnimplementedError(text) : absl::InvalidArgumentError(text);
 }
 

@@ -40,8 +40,8 @@ absl::Status UnsupportedNodes::ToStatus(int64_t opset) const {
   const std::string summary = absl::StrJoin(counts, ", ", [](std::string* out, const auto& item) {
     absl::StrAppend(out, absl::string_view(item.first).substr(0, 100), " (", item.second, ")");
   });
-  return absl::UnimplementedError(absl::StrCat(entries_.size(), entries_.size() == 1 ? " node is" : " nodes are", " not supported: ", summary,
-                                               absl::StrJoin(lines, "")));
+  return absl::UnimplementedError(
+      absl::StrCat(entries_.size(), entries_.size() == 1 ? " node is" : " nodes are", " not supported: ", summary, absl::StrJoin(lines, "")));
 }
 
 }  // namespace omkit::frontends

@@ -128,7 +128,8 @@ absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantP
     std::vector<int16_t> values(layer.values.begin() + c * count, layer.values.begin() + (c + 1) * count);
     const double bias = layer.bias.empty() ? 0.0 : layer.bias[c];
     double scale = layer.scale[c];
-    if (!std::isfinite(scale) || !std::isfinite(bias)) return absl::InvalidArgumentError(absl::StrCat("output channel ", c, " has a scale or bias that is not finite"));
+    if (!std::isfinite(scale) || !std::isfinite(bias))
+      return absl::InvalidArgumentError(absl::StrCat("output channel ", c, " has a scale or bias that is not finite"));
     if (scale < 0) {
       for (int16_t& v : values) v = static_cast<int16_t>(-v);
       scale = -scale;
@@ -145,7 +146,8 @@ absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantP
     Channel channel = largest > kLimit ? BestScale(values, largest, scale, &error) : Rescale(values, 1.0, scale);
     bool rescaled = largest > kLimit;
     for (double factor = 2; !FitsAccumulator(channel, bias, x); factor *= 2) {
-      if (factor > 1e30) return absl::ResourceExhaustedError(absl::StrCat("output channel ", c, " sums ", count, " products, which may overflow int32"));
+      if (factor > 1e30)
+        return absl::ResourceExhaustedError(absl::StrCat("output channel ", c, " sums ", count, " products, which may overflow int32"));
       channel = Rescale(values, factor, scale);
       error = SquaredError(values, channel, factor);
       rescaled = true;

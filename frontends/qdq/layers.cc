@@ -51,7 +51,8 @@ std::optional<std::vector<double>> ChannelReals(const Graph& graph, ValueId valu
   if (reals->size() == 1) return std::vector<double>(channels, reals->front());
   const Shape& shape = graph.value(value).type.shape;
   const int own_axis = axis - (rank - shape.rank());
-  if (static_cast<int64_t>(reals->size()) != channels || own_axis < 0 || own_axis >= shape.rank() || shape.dim(own_axis) != channels) return std::nullopt;
+  if (static_cast<int64_t>(reals->size()) != channels || own_axis < 0 || own_axis >= shape.rank() || shape.dim(own_axis) != channels)
+    return std::nullopt;
   return reals;
 }
 
@@ -223,12 +224,15 @@ absl::Status AbsorbLayers(Graph& graph) {
     rescaled += fit.rescaled_channels > 0;
     all.rescaled_channels += fit.rescaled_channels;
     all.worst_error = std::max(all.worst_error, fit.worst_error);
-    if (!*done) Log(LogLevel::kInfo, absl::StrCat("qdq: ", who, " stays in float: activation or weights are not quantized in a form that has integer kernels"));
+    if (!*done)
+      Log(LogLevel::kInfo, absl::StrCat("qdq: ", who, " stays in float: activation or weights are not quantized in a form that has integer kernels"));
   }
   Log(LogLevel::kInfo, absl::StrCat("qdq: ", absorbed, " of ", layers, " layers run in INT8 with the model's own parameters"));
   if (all.rescaled_channels > 0) {
-    Log(LogLevel::kWarning, absl::StrCat("qdq: ", all.rescaled_channels, " output channels in ", rescaled, " layers have weights beyond 127 steps of their "
-                                         "zero point; they were requantized to int8, largest relative error of a channel ", all.worst_error));
+    Log(LogLevel::kWarning, absl::StrCat("qdq: ", all.rescaled_channels, " output channels in ", rescaled,
+                                         " layers have weights beyond 127 steps of their "
+                                         "zero point; they were requantized to int8, largest relative error of a channel ",
+                                         all.worst_error));
   }
   return absl::OkStatus();
 }

@@ -26,7 +26,8 @@ absl::StatusOr<QuantParams> ReadParams(const Graph& graph, const Node& node, DTy
   const Tensor* scale = graph.ConstantInput(node, 1);
   const Tensor* zero = graph.ConstantInput(node, 2);
   if (scale == nullptr || (HasInput(node, 2) && zero == nullptr)) {
-    return absl::UnimplementedError("scale and zero point must be constants; dynamic quantization is not supported: export the model with static quantization");
+    return absl::UnimplementedError(
+        "scale and zero point must be constants; dynamic quantization is not supported: export the model with static quantization");
   }
   if (scale->dtype() != DType::kFloat32) {
     return absl::UnimplementedError(absl::StrCat("the scale is ", Name(scale->dtype()), "; export the model in float32"));
@@ -116,8 +117,8 @@ class Region {
     auto own = ReadActivationParams(graph_, node, dtype_);
     if (!own.ok()) return Annotate(own.status(), Describe(node));
     if (*own != params_) {
-      return absl::UnimplementedError(absl::StrCat(Describe(node), ": scale or zero point differ from those that '",
-                                                   graph_.value(values_[0]).name, "' was quantized with"));
+      return absl::UnimplementedError(
+          absl::StrCat(Describe(node), ": scale or zero point differ from those that '", graph_.value(values_[0]).name, "' was quantized with"));
     }
     ends_.push_back(node.id);
     return absl::OkStatus();
@@ -134,7 +135,8 @@ class Region {
 absl::Status LiftQuantizer(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
   const DType real = graph.value(node.inputs[0]).type.dtype;
-  if (real != DType::kFloat32) return absl::UnimplementedError(absl::StrCat("quantizes ", Name(real), "; only float32 is supported: export the model in float32"));
+  if (real != DType::kFloat32)
+    return absl::UnimplementedError(absl::StrCat("quantizes ", Name(real), "; only float32 is supported: export the model in float32"));
   const DType integer = graph.value(node.outputs[0]).type.dtype;
   OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadActivationParams(graph, node, integer));
   Region region(graph, std::move(params), integer);
@@ -170,7 +172,8 @@ absl::Status LiftFromInput(Graph& graph, NodeId id) {
   ValueId root = node.inputs[0];
   for (const Node* before = graph.Producer(root); before != nullptr; before = graph.Producer(root)) {
     if (!MovesIntegers(graph, {before->id, 0})) {
-      return absl::UnimplementedError(absl::StrCat("dequantizes the result of ", Describe(*before), "; only results of QuantizeLinear, model inputs and "
+      return absl::UnimplementedError(absl::StrCat("dequantizes the result of ", Describe(*before),
+                                                   "; only results of QuantizeLinear, model inputs and "
                                                    "constants are supported"));
     }
     root = before->inputs[0];

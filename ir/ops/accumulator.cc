@@ -162,13 +162,9 @@ absl::Status InferAccumulator(InferContext& ctx, int64_t channels, Shape out_sha
 
 bool IntegerAccumulation(const EvalContext& ctx) { return ctx.input(0).type().quantized() && ctx.input(1).type().quantized(); }
 
-std::vector<double> ReadActivation(const EvalContext& ctx) {
-  return IntegerAccumulation(ctx) ? ReadCentered(ctx.input(0)) : ReadReals(ctx.input(0));
-}
+std::vector<double> ReadActivation(const EvalContext& ctx) { return IntegerAccumulation(ctx) ? ReadCentered(ctx.input(0)) : ReadReals(ctx.input(0)); }
 
-std::vector<double> ReadWeights(const EvalContext& ctx) {
-  return IntegerAccumulation(ctx) ? ReadCentered(ctx.input(1)) : ReadReals(ctx.input(1));
-}
+std::vector<double> ReadWeights(const EvalContext& ctx) { return IntegerAccumulation(ctx) ? ReadCentered(ctx.input(1)) : ReadReals(ctx.input(1)); }
 
 absl::Status FinishAccumulators(const EvalContext& ctx, std::vector<double>& sums, int64_t outer, int64_t channels, int64_t inner) {
   if (!IntegerAccumulation(ctx)) {

@@ -104,15 +104,21 @@ struct FloorModFn {
 };
 struct MaxFn {
   template <typename T>
-  T operator()(T a, T b) const { return a > b || a != a ? a : b; }
+  T operator()(T a, T b) const {
+    return a > b || a != a ? a : b;
+  }
 };
 struct MinFn {
   template <typename T>
-  T operator()(T a, T b) const { return a < b || a != a ? a : b; }
+  T operator()(T a, T b) const {
+    return a < b || a != a ? a : b;
+  }
 };
 struct PReluFn {
   template <typename T>
-  T operator()(T x, T slope) const { return x < 0 ? MulFn()(x, slope) : x; }
+  T operator()(T x, T slope) const {
+    return x < 0 ? MulFn()(x, slope) : x;
+  }
 };
 
 template <typename Fn>
@@ -225,13 +231,13 @@ void PowTyped(const EvalContext& ctx) {
   const Tensor& b = ctx.input(1);
   Tensor& out = ctx.output(0);
   T* y = out.mutable_data<T>();
-  ForEachRow<2>(out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
-                [&](const auto& at, const auto& step, int64_t n) {
-                  for (int64_t i = 0; i < n; ++i) {
-                    *y++ = Element<T>::Store(
-                        Power(Element<T>::Load(a.data<T>()[at[0] + i * step[0]]), Element<E>::Load(b.data<E>()[at[1] + i * step[1]])));
-                  }
-                });
+  ForEachRow<2>(
+      out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
+      [&](const auto& at, const auto& step, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) {
+          *y++ = Element<T>::Store(Power(Element<T>::Load(a.data<T>()[at[0] + i * step[0]]), Element<E>::Load(b.data<E>()[at[1] + i * step[1]])));
+        }
+      });
 }
 
 }  // namespace

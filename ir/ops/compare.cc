@@ -60,8 +60,8 @@ void Select(const EvalContext& ctx) {
   ForEachRow<3>(shape.dims(), {BroadcastStrides(c.shape(), shape), BroadcastStrides(a.shape(), shape), BroadcastStrides(b.shape(), shape)},
                 [&](const auto& at, const auto& step, int64_t n) {
                   for (int64_t i = 0; i < n; ++i, y += sizeof(Bytes)) {
-                    const uint8_t* from = c.data<bool>()[at[0] + i * step[0]] ? pa + (at[1] + i * step[1]) * sizeof(Bytes)
-                                                                              : pb + (at[2] + i * step[2]) * sizeof(Bytes);
+                    const uint8_t* from =
+                        c.data<bool>()[at[0] + i * step[0]] ? pa + (at[1] + i * step[1]) * sizeof(Bytes) : pb + (at[2] + i * step[2]) * sizeof(Bytes);
                     std::memcpy(y, from, sizeof(Bytes));
                   }
                 });

@@ -21,8 +21,7 @@ absl::Status CheckScaleAndZero(const InferContext& ctx) {
   if (ctx.attrs().Int("block_size", 0) != 0) return absl::UnimplementedError("blocked quantization (block_size) is not supported");
   OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 1));
   const Shape& scale = ctx.shape(1);
-  if (ctx.has_input(2) && ctx.shape(2) != scale && ctx.shape(2).IsStatic() && scale.IsStatic() &&
-      ctx.shape(2).elements() != scale.elements()) {
+  if (ctx.has_input(2) && ctx.shape(2) != scale && ctx.shape(2).IsStatic() && scale.IsStatic() && ctx.shape(2).elements() != scale.elements()) {
     return absl::InvalidArgumentError(absl::StrCat("scale has shape ", scale.ToString(), ", zero point ", ctx.shape(2).ToString()));
   }
   if (scale.rank() == 0 || (scale.rank() == 1 && scale.dim(0) == 1)) return absl::OkStatus();
@@ -31,8 +30,7 @@ absl::Status CheckScaleAndZero(const InferContext& ctx) {
   }
   OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(ctx.attrs().Int("axis", 1), ctx.shape(0).rank()));
   if (!Conflict(scale.dim(0), ctx.shape(0).dim(axis))) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(scale.dim(0), " scales for axis ", axis, " of ", ctx.shape(0).ToString()));
+  return absl::InvalidArgumentError(absl::StrCat(scale.dim(0), " scales for axis ", axis, " of ", ctx.shape(0).ToString()));
 }
 
 // Which scale element `e` uses; `axis` only matters when there are several.
@@ -111,8 +109,7 @@ absl::Status InferQuantize(InferContext& ctx) {
   OMKIT_RETURN_IF_ERROR(Annotate(ValidateQuantParams(out.quant, out.dtype), "output 0"));
   if (!IsInteger(out.dtype)) return absl::InvalidArgumentError(absl::StrCat("the output is quantized but of type ", Name(out.dtype)));
   const Shape& x = ctx.shape(0);
-  if (out.quant.axis >= 0 &&
-      (out.quant.axis >= x.rank() || Conflict(x.dim(out.quant.axis), static_cast<int64_t>(out.quant.scale.size())))) {
+  if (out.quant.axis >= 0 && (out.quant.axis >= x.rank() || Conflict(x.dim(out.quant.axis), static_cast<int64_t>(out.quant.scale.size())))) {
     return absl::InvalidArgumentError(absl::StrCat(out.quant.scale.size(), " scales on axis ", out.quant.axis, " of ", x.ToString()));
   }
   return SetOutputChecked(ctx, 0, out.dtype, x);

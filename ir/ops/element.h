@@ -71,8 +71,8 @@ bool DispatchFloat(DType dtype, Fn&& fn) {
 template <typename Fn>
 bool DispatchNumeric(DType dtype, Fn&& fn) {
   return dtype != DType::kBool && DispatchDType(dtype, [&](auto zero) {
-    if constexpr (!std::is_same_v<decltype(zero), bool>) fn(zero);
-  });
+           if constexpr (!std::is_same_v<decltype(zero), bool>) fn(zero);
+         });
 }
 
 }  // namespace omkit::ir

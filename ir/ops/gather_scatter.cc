@@ -119,7 +119,7 @@ absl::Status ForEachElement(const EvalContext& ctx, Visit&& visit) {
 // One slice of data per tuple of `depth` indices.
 struct TupleLoop {
   int64_t batches = 1, tuples = 1, depth = 1, slice = 1;
-  int64_t batch_stride = 1;          // elements of data per batch
+  int64_t batch_stride = 1;             // elements of data per batch
   std::vector<int64_t> sizes, strides;  // of the indexed axes
 };
 
@@ -217,8 +217,8 @@ absl::Status InferGatherND(InferContext& ctx) {
   }
   for (int d = 0; d < batch_dims; ++d) {
     if (!Conflict(ctx.shape(0).dim(d), ctx.shape(1).dim(d))) continue;
-    return absl::InvalidArgumentError(absl::StrCat("batch dimension ", d, " of data and indices differs: ", ctx.shape(0).ToString(), " and ",
-                                                   ctx.shape(1).ToString()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("batch dimension ", d, " of data and indices differs: ", ctx.shape(0).ToString(), " and ", ctx.shape(1).ToString()));
   }
   OMKIT_ASSIGN_OR_RETURN(Shape out, TupleShape(ctx, static_cast<int>(batch_dims)));
   return SetOutputChecked(ctx, 0, ValueDType(ctx, 0), std::move(out));
@@ -228,9 +228,8 @@ absl::Status EvalGatherND(const EvalContext& ctx) {
   const Tensor& x = ctx.input(0);
   const TupleLoop loop = LoopOver(x.shape(), ctx.input(1).shape(), static_cast<int>(ctx.attrs.Int("batch_dims", 0)));
   const size_t bytes = loop.slice * SizeOf(x.dtype());
-  return ForEachTuple(loop, ctx.input(1), [&](int64_t t, int64_t at) {
-    std::memcpy(MutableBytes(ctx.output(0)) + t * bytes, Bytes(x) + at * SizeOf(x.dtype()), bytes);
-  });
+  return ForEachTuple(loop, ctx.input(1),
+                      [&](int64_t t, int64_t at) { std::memcpy(MutableBytes(ctx.output(0)) + t * bytes, Bytes(x) + at * SizeOf(x.dtype()), bytes); });
 }
 
 absl::Status InferScatterND(InferContext& ctx) {
@@ -249,8 +248,7 @@ absl::Status EvalScatterND(const EvalContext& ctx) {
   Tensor& out = ctx.output(0);
   std::memcpy(out.mutable_raw(), ctx.input(0).raw(), out.bytes());
   const TupleLoop loop = LoopOver(out.shape(), ctx.input(1).shape(), 0);
-  return ForEachTuple(loop, ctx.input(1),
-                      [&](int64_t t, int64_t at) { Update(reduction, ctx.input(2), t * loop.slice, out, at, loop.slice); });
+  return ForEachTuple(loop, ctx.input(1), [&](int64_t t, int64_t at) { Update(reduction, ctx.input(2), t * loop.slice, out, at, loop.slice); });
 }
 
 }  // namespace omkit::ir

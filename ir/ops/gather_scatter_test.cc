@@ -16,8 +16,8 @@ struct ReductionCase {
 TEST(Scatter, AppliesRepeatedUpdatesInOrder) {
   const Tensor data = Of<int32_t>({3}, {10, 20, 30});
   const Tensor updates = Of<int32_t>({3}, {2, 5, -40});
-  for (const ReductionCase& c : {ReductionCase{"none", {10, 20, -40}}, {"add", {10, 20, -3}}, {"mul", {10, 20, -12000}}, {"max", {10, 20, 30}},
-                                 {"min", {10, 20, -40}}}) {
+  for (const ReductionCase& c :
+       {ReductionCase{"none", {10, 20, -40}}, {"add", {10, 20, -3}}, {"mul", {10, 20, -12000}}, {"max", {10, 20, 30}}, {"min", {10, 20, -40}}}) {
     const Attrs attrs = AttrsOf({{"reduction", std::string(c.name)}});
     const auto elements = RunOp(OpKind::kScatterElements, {data, Vector64({2, 2, -1}), updates}, attrs);
     const auto nd = RunOp(OpKind::kScatterND, {data, Of<int64_t>({3, 1}, {2, 2, -1}), updates}, attrs);

@@ -77,7 +77,8 @@ absl::StatusOr<MatMulShape> ResolveMatMul(const Shape& a, const Shape& b) {
   s.k = da.back();
   const int64_t kb = b.rank() == 1 ? db[0] : db[db.size() - 2];
   if (Conflict(s.k, kb)) {
-    return absl::InvalidArgumentError(absl::StrCat("shapes ", a.ToString(), " and ", b.ToString(), ": the inner dimensions ", s.k, " and ", kb, " differ"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("shapes ", a.ToString(), " and ", b.ToString(), ": the inner dimensions ", s.k, " and ", kb, " differ"));
   }
   if (a.rank() > 1) s.m = da[da.size() - 2];
   if (b.rank() > 1) s.n = db.back();
@@ -98,8 +99,8 @@ std::vector<T> BatchedProduct(const MatMulShape& s, const std::vector<T>& a, con
   ForEachRow<2>(s.batch.dims(), {BroadcastStrides(s.a_batch, s.batch), BroadcastStrides(s.b_batch, s.batch)},
                 [&](const auto& offsets, const auto& steps, int64_t count) {
                   for (int64_t i = 0; i < count; ++i) {
-                    AddProduct(a.data() + (offsets[0] + i * steps[0]) * s.m * s.k, b.data() + (offsets[1] + i * steps[1]) * s.k * s.n, out, s.m,
-                               s.n, s.k);
+                    AddProduct(a.data() + (offsets[0] + i * steps[0]) * s.m * s.k, b.data() + (offsets[1] + i * steps[1]) * s.k * s.n, out, s.m, s.n,
+                               s.k);
                     out += s.m * s.n;
                   }
                 });

@@ -48,8 +48,8 @@ TEST(MatMul, BroadcastsBatchesAndPromotesVectors) {
   const struct {
     Shape a, b, out;
   } kCases[] = {
-      {{3}, {3}, {}},           {{2, 3}, {3}, {2}},          {{3}, {3, 4}, {4}},
-      {{2, 3}, {3, 4}, {2, 4}}, {{5, 1, 2, 3}, {6, 3, 4}, {5, 6, 2, 4}}, {{5, 2, 3}, {3}, {5, 2}},
+      {{3}, {3}, {}},           {{2, 3}, {3}, {2}}, {{3}, {3, 4}, {4}}, {{2, 3}, {3, 4}, {2, 4}}, {{5, 1, 2, 3}, {6, 3, 4}, {5, 6, 2, 4}},
+      {{5, 2, 3}, {3}, {5, 2}},
   };
   Random r(2);
   for (const auto& c : kCases) {
@@ -69,11 +69,10 @@ TEST(MatMul, BroadcastsBatchesAndPromotesVectors) {
 }
 
 TEST(Gemm, TransposesScalesAndAdds) {
-  const Tensor a = Floats({2, 3}, {1, 2, 3, 4, 5, 6});          // used as 3x2
-  const Tensor b = Floats({2, 2}, {1, -1, 2, 0});               // transposed: {1, 2; -1, 0}
+  const Tensor a = Floats({2, 3}, {1, 2, 3, 4, 5, 6});  // used as 3x2
+  const Tensor b = Floats({2, 2}, {1, -1, 2, 0});       // transposed: {1, 2; -1, 0}
   const Tensor c = Floats({1, 2}, {10, 20});
-  const auto y = RunOp(OpKind::kGemm, {a, b, c},
-                       AttrsOf({{"transA", int64_t{1}}, {"transB", int64_t{1}}, {"alpha", 2.0f}, {"beta", 0.5f}}));
+  const auto y = RunOp(OpKind::kGemm, {a, b, c}, AttrsOf({{"transA", int64_t{1}}, {"transB", int64_t{1}}, {"alpha", 2.0f}, {"beta", 0.5f}}));
   ASSERT_TRUE(y.ok()) << y.status();
   EXPECT_EQ(Values<float>((*y)[0]), (std::vector<float>{-1, 14, -1, 18, -1, 22}));
 }

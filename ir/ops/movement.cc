@@ -75,9 +75,8 @@ absl::StatusOr<bool> IsDynamic(const InferContext& ctx, int i) {
 }
 
 int64_t ProductOf(absl::Span<const int64_t> dims, int begin, int end) {
-  return std::accumulate(dims.begin() + begin, dims.begin() + end, int64_t{1}, [](int64_t a, int64_t b) {
-    return a == kUnknownDim || b == kUnknownDim ? kUnknownDim : a * b;
-  });
+  return std::accumulate(dims.begin() + begin, dims.begin() + end, int64_t{1},
+                         [](int64_t a, int64_t b) { return a == kUnknownDim || b == kUnknownDim ? kUnknownDim : a * b; });
 }
 
 // The target dims of a Reshape with 0 and -1 resolved as far as the input is known.

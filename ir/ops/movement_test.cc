@@ -115,16 +115,15 @@ TEST(Pad, QuantizedDataIsPaddedWithItsZeroPoint) {
   x.mutable_data<uint8_t>()[0] = 200;
   const TensorType out = {DType::kUInt8, {}, q, Layout::kPlain};
   EXPECT_EQ(Values<uint8_t>((*RunOp(OpKind::kPad, {x, Vector64({1, 1})}, {}, 1, out))[0]), (std::vector<uint8_t>{11, 200, 0, 11}));
-  EXPECT_EQ(Values<uint8_t>((*RunOp(OpKind::kPad, {x, Vector64({1, 0}), Floats({}, {2.0f})}, {}, 1, out))[0]),
-            (std::vector<uint8_t>{15, 200, 0}));
+  EXPECT_EQ(Values<uint8_t>((*RunOp(OpKind::kPad, {x, Vector64({1, 0}), Floats({}, {2.0f})}, {}, 1, out))[0]), (std::vector<uint8_t>{15, 200, 0}));
 }
 
 TEST(Movement, ChangesParametersThroughFloat) {
   Tensor x = *Tensor::Allocate({DType::kUInt8, {2}, QuantParams::PerTensor(0.5f, 0), Layout::kPlain});
   x.mutable_data<uint8_t>()[0] = 4;
   x.mutable_data<uint8_t>()[1] = 255;
-  const auto y = RunOp(OpKind::kConcat, {x, x}, AttrsOf({{"axis", int64_t{0}}}), 1,
-                       {DType::kUInt8, {}, QuantParams::PerTensor(0.25f, 1), Layout::kPlain});
+  const auto y =
+      RunOp(OpKind::kConcat, {x, x}, AttrsOf({{"axis", int64_t{0}}}), 1, {DType::kUInt8, {}, QuantParams::PerTensor(0.25f, 1), Layout::kPlain});
   ASSERT_TRUE(y.ok()) << y.status();
   EXPECT_EQ(Values<uint8_t>((*y)[0]), (std::vector<uint8_t>{9, 255, 9, 255}));
 }

@@ -1,7 +1,8 @@
 // Normalizations and softmax, as in ONNX; float types, sums in double.
 //
 // BatchNormalization is the inference form (inputs x, scale, B, mean, var; training_mode must be 0). LayerNormalization gives
-// mean and inverse deviation too when it has those outputs. Softmax and LogSoftmax normalize one axis (opset 13); older coerced forms are rewritten by the importer.
+// mean and inverse deviation too when it has those outputs. Softmax and LogSoftmax normalize one axis (opset 13); older coerced forms are rewritten
+// by the importer.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -169,10 +170,9 @@ absl::Status EvalLayerNormalization(const EvalContext& ctx) {
   const std::vector<double> bias = has_bias ? ReadReals(ctx.input(2)) : std::vector<double>{0.0};
   const std::vector<int64_t> bias_strides = has_bias ? BroadcastStrides(ctx.input(2).shape(), shape) : std::vector<int64_t>(shape.rank(), 0);
   double* v = x.data();
-  ForEachRow<2>(shape.dims(), {BroadcastStrides(ctx.input(1).shape(), shape), bias_strides},
-                [&](const auto& at, const auto& step, int64_t n) {
-                  for (int64_t i = 0; i < n; ++i, ++v) *v = *v * scale[at[0] + i * step[0]] + bias[at[1] + i * step[1]];
-                });
+  ForEachRow<2>(shape.dims(), {BroadcastStrides(ctx.input(1).shape(), shape), bias_strides}, [&](const auto& at, const auto& step, int64_t n) {
+    for (int64_t i = 0; i < n; ++i, ++v) *v = *v * scale[at[0] + i * step[0]] + bias[at[1] + i * step[1]];
+  });
   WriteReals(x, &ctx.output(0));
   if (ctx.num_outputs() > 1) WriteReals(means, &ctx.output(1));
   if (ctx.num_outputs() > 2) WriteReals(factors, &ctx.output(2));

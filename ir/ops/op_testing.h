@@ -48,12 +48,16 @@ inline absl::StatusOr<std::vector<Tensor>> RunOp(OpKind op, const std::vector<Te
 }
 
 template <typename T>
-Tensor Of(Shape shape, const std::vector<T>& values) { return Tensor::Of<T>(std::move(shape), absl::MakeConstSpan(values)); }
+Tensor Of(Shape shape, const std::vector<T>& values) {
+  return Tensor::Of<T>(std::move(shape), absl::MakeConstSpan(values));
+}
 inline Tensor Floats(Shape shape, const std::vector<float>& values) { return Of<float>(std::move(shape), values); }
 inline Tensor Vector64(const std::vector<int64_t>& values) { return Of<int64_t>({static_cast<int64_t>(values.size())}, values); }
 
 template <typename T>
-std::vector<T> Values(const Tensor& t) { return std::vector<T>(t.data<T>(), t.data<T>() + t.elements()); }
+std::vector<T> Values(const Tensor& t) {
+  return std::vector<T>(t.data<T>(), t.data<T>() + t.elements());
+}
 
 // Reproducible test data.
 class Random {

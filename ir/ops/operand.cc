@@ -40,8 +40,8 @@ absl::Status ExpectBool(const InferContext& ctx, int i) {
 
 absl::Status ExpectSameDType(const InferContext& ctx, int i, int j) {
   if (ValueDType(ctx, i) == ValueDType(ctx, j)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("inputs ", i, " and ", j, " must have one type, they are ", Name(ValueDType(ctx, i)), " and ",
-                                                 Name(ValueDType(ctx, j))));
+  return absl::InvalidArgumentError(
+      absl::StrCat("inputs ", i, " and ", j, " must have one type, they are ", Name(ValueDType(ctx, i)), " and ", Name(ValueDType(ctx, j))));
 }
 
 absl::Status ExpectRank(const InferContext& ctx, int i, int min_rank, int max_rank) {
@@ -71,8 +71,8 @@ absl::Status ExpectValidQuant(const InferContext& ctx, int i) {
   const int axis = type.quant.axis;
   if (axis < 0) return absl::OkStatus();
   if (axis >= type.shape.rank() || Conflict(type.shape.dim(axis), static_cast<int64_t>(type.quant.scale.size()))) {
-    return absl::InvalidArgumentError(absl::StrCat("input ", i, " of shape ", type.shape.ToString(), " has ", type.quant.scale.size(),
-                                                   " scales on axis ", axis));
+    return absl::InvalidArgumentError(
+        absl::StrCat("input ", i, " of shape ", type.shape.ToString(), " has ", type.quant.scale.size(), " scales on axis ", axis));
   }
   return absl::OkStatus();
 }

@@ -21,8 +21,8 @@ namespace {
 absl::StatusOr<Window> PoolWindow(const Attrs& attrs, const Shape& x) {
   const std::vector<int64_t> kernel = attrs.Ints("kernel_shape");
   if (static_cast<int>(kernel.size()) != x.rank() - 2) {
-    return absl::InvalidArgumentError(absl::StrCat("attribute kernel_shape has ", kernel.size(), " entries for an image of ", x.rank() - 2,
-                                                   " spatial dimensions"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("attribute kernel_shape has ", kernel.size(), " entries for an image of ", x.rank() - 2, " spatial dimensions"));
   }
   return ResolveWindow(attrs, kernel, x.dims().subspan(2), true);
 }
@@ -133,9 +133,7 @@ void MaxPoolTyped(const EvalContext& ctx, const Window& w, int64_t planes) {
   });
 }
 
-bool IntegerAverage(const EvalContext& ctx) {
-  return IsInt8Activation(ctx.input(0).type()) && IsInt8Activation(ctx.output(0).type());
-}
+bool IntegerAverage(const EvalContext& ctx) { return IsInt8Activation(ctx.input(0).type()) && IsInt8Activation(ctx.output(0).type()); }
 
 void StoreQuantized(Tensor& out, int64_t e, int32_t v) {
   if (out.dtype() == DType::kUInt8) out.mutable_data<uint8_t>()[e] = static_cast<uint8_t>(v);

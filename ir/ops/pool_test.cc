@@ -34,8 +34,7 @@ TEST(AveragePool, IntegerMatchesContract) {
         ++inside;
       }
       const int64_t count = include ? kh * kw : inside;
-      const auto multiplier =
-          static_cast<float>(static_cast<double>(xq.scale[0]) / (static_cast<double>(yq.scale[0]) * static_cast<double>(count)));
+      const auto multiplier = static_cast<float>(static_cast<double>(xq.scale[0]) / (static_cast<double>(yq.scale[0]) * static_cast<double>(count)));
       const float v = std::nearbyint(static_cast<float>(sum) * multiplier) + static_cast<float>(yq.zero_point[0]);
       ASSERT_EQ(IntegerAt((*y)[0], e), static_cast<int64_t>(std::min(std::max(v, -128.0f), 127.0f)));
     }
@@ -73,8 +72,8 @@ TEST(MaxPool, KeepsQuantizedIntegersAndGivesIndices) {
   Tensor x = *Tensor::Allocate({DType::kUInt8, {1, 1, 2, 3}, q, Layout::kPlain});
   const uint8_t data[] = {1, 9, 3, 4, 5, 200};
   std::copy(data, data + 6, x.mutable_data<uint8_t>());
-  const auto y = RunOp(OpKind::kMaxPool, {x}, AttrsOf({{"kernel_shape", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 0}}}), 1,
-                       {DType::kUInt8, {}, q, Layout::kPlain});
+  const auto y =
+      RunOp(OpKind::kMaxPool, {x}, AttrsOf({{"kernel_shape", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 0}}}), 1, {DType::kUInt8, {}, q, Layout::kPlain});
   ASSERT_TRUE(y.ok()) << y.status();
   EXPECT_EQ(Values<uint8_t>((*y)[0]), (std::vector<uint8_t>{9, 9, 9, 200}));
   const Tensor f = Floats({1, 2, 2, 2}, {1, 4, 3, 2, -5, -6, -7, -8});

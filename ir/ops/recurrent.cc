@@ -65,8 +65,8 @@ absl::StatusOr<std::vector<Activation>> ReadActivations(const Attrs& attrs, Cell
   size_t next_alpha = 0, next_beta = 0;
   std::vector<Activation> functions;
   for (const std::string& name : names) {
-    const auto* found = std::find_if(std::begin(kActivations), std::end(kActivations),
-                                     [&](const Activation& a) { return absl::AsciiStrToLower(name) == a.name; });
+    const auto* found =
+        std::find_if(std::begin(kActivations), std::end(kActivations), [&](const Activation& a) { return absl::AsciiStrToLower(name) == a.name; });
     if (found == std::end(kActivations)) return absl::InvalidArgumentError(absl::StrCat("attribute activations holds '", name, "'"));
     Activation f = *found;
     if (f.parameters >= 1 && next_alpha < alpha.size()) f.alpha = alpha[next_alpha++];
@@ -115,8 +115,8 @@ absl::Status InferRecurrent(InferContext& ctx, Cell cell) {
   if (hidden == kUnknownDim) return absl::UnimplementedError("the hidden size is not known");
   constexpr int64_t kMaxHidden = int64_t{1} << 24;
   if (hidden < 1 || hidden > kMaxHidden || ctx.attrs().Int("hidden_size", hidden) != hidden) {
-    return absl::InvalidArgumentError(absl::StrCat("attribute hidden_size is ", ctx.attrs().Int("hidden_size", hidden), " but R has shape ",
-                                                   ctx.shape(2).ToString()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("attribute hidden_size is ", ctx.attrs().Int("hidden_size", hidden), " but R has shape ", ctx.shape(2).ToString()));
   }
   const int64_t gates = GatesOf(cell) * hidden;
   OMKIT_RETURN_IF_ERROR(ExpectShape(ctx, 1, {directions, gates, ctx.shape(0).dim(2)}));
@@ -225,10 +225,19 @@ absl::Status EvalRecurrent(const EvalContext& ctx, Cell cell) {
   }
   std::vector<double> y(time * states, 0.0);
   for (int d = 0; d < directions; ++d) {
-    Direction step{cell, input, hidden, w.data() + d * gates * input, r.data() + d * gates * hidden, bias.data() + d * 2 * gates,
-                   peephole.data() + d * 3 * hidden, functions.data() + d * (functions.size() / directions), ctx.attrs.Float("clip", 0.0f),
-                   ctx.attrs.Int("linear_before_reset", 0) != 0, ctx.attrs.Int("input_forget", 0) != 0,
-                   std::vector<double>(gates), std::vector<double>(gates)};
+    Direction step{cell,
+                   input,
+                   hidden,
+                   w.data() + d * gates * input,
+                   r.data() + d * gates * hidden,
+                   bias.data() + d * 2 * gates,
+                   peephole.data() + d * 3 * hidden,
+                   functions.data() + d * (functions.size() / directions),
+                   ctx.attrs.Float("clip", 0.0f),
+                   ctx.attrs.Int("linear_before_reset", 0) != 0,
+                   ctx.attrs.Int("input_forget", 0) != 0,
+                   std::vector<double>(gates),
+                   std::vector<double>(gates)};
     const bool reverse = d == 1 || ctx.attrs.String("direction", "forward") == "reverse";
     for (int64_t b = 0; b < batch; ++b) {
       const int64_t state = (batch_first ? b * directions + d : d * batch + b) * hidden;

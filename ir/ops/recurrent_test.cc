@@ -71,13 +71,16 @@ TEST(Recurrent, StepsBehindALengthGiveZerosAndKeepTheState) {
 
 TEST(Recurrent, OneUnitFollowsItsEquation) {
   const Tensor x = Floats({1, 1, 1}, {0.5f}), w1 = Floats({1, 1, 1}, {2}), r1 = Floats({1, 1, 1}, {3}), h0 = Floats({1, 1, 1}, {0.25f});
-  const Attrs clipped = AttrsOf({{"clip", 1.0f}, {"activations", std::vector<std::string>{"Affine"}},
-                                 {"activation_alpha", std::vector<float>{2}}, {"activation_beta", std::vector<float>{0.5f}}});
+  const Attrs clipped = AttrsOf({{"clip", 1.0f},
+                                 {"activations", std::vector<std::string>{"Affine"}},
+                                 {"activation_alpha", std::vector<float>{2}},
+                                 {"activation_beta", std::vector<float>{0.5f}}});
   // 0.5 * 2 + 0.25 * 3 = 1.75, clipped to 1; 2 * 1 + 0.5.
   EXPECT_EQ(Values<float>((*RunOp(OpKind::kRNN, {x, w1, r1, Tensor(), Tensor(), h0}, clipped))[0]), (std::vector<float>{2.5f}));
 
   const Tensor w4 = Floats({1, 4, 1}, {0, 0, 0, 2}), r4 = Floats({1, 4, 1}, {0, 0, 0, 0}), c0 = Floats({1, 1, 1}, {1});
-  const auto lstm = RunOp(OpKind::kLSTM, {x, w4, r4, Tensor(), Tensor(), h0, c0, Floats({1, 3}, {1, 0, 0})}, AttrsOf({{"input_forget", int64_t{1}}}), 3);
+  const auto lstm =
+      RunOp(OpKind::kLSTM, {x, w4, r4, Tensor(), Tensor(), h0, c0, Floats({1, 3}, {1, 0, 0})}, AttrsOf({{"input_forget", int64_t{1}}}), 3);
   ASSERT_TRUE(lstm.ok()) << lstm.status();
   const double in = 1 / (1 + std::exp(-1.0)), c = (1 - in) * 1 + in * std::tanh(1.0);
   EXPECT_NEAR(Values<float>((*lstm)[2])[0], c, 1e-6);

@@ -228,17 +228,20 @@ absl::Status EvalReduceMin(const EvalContext& ctx) { return EvalExtreme(ctx, fal
 
 absl::Status InferReduceL1(InferContext& ctx) { return InferNumericReduce(ctx); }
 absl::Status EvalReduceL1(const EvalContext& ctx) {
-  return EvalReduce(ctx, 0, [](auto a, auto x) { return Plus()(a, x < 0 ? Times()(x, decltype(x)(-1)) : x); }, kKeep);
+  return EvalReduce(
+      ctx, 0, [](auto a, auto x) { return Plus()(a, x < 0 ? Times()(x, decltype(x)(-1)) : x); }, kKeep);
 }
 
 absl::Status InferReduceL2(InferContext& ctx) { return InferNumericReduce(ctx); }
 absl::Status EvalReduceL2(const EvalContext& ctx) {
-  return EvalReduceReal(ctx, [](double a, double x) { return a + x * x; }, [](double a) { return std::sqrt(a); });
+  return EvalReduceReal(
+      ctx, [](double a, double x) { return a + x * x; }, [](double a) { return std::sqrt(a); });
 }
 
 absl::Status InferReduceLogSum(InferContext& ctx) { return InferNumericReduce(ctx); }
 absl::Status EvalReduceLogSum(const EvalContext& ctx) {
-  return EvalReduceReal(ctx, [](double a, double x) { return a + x; }, [](double a) { return std::log(a); });
+  return EvalReduceReal(
+      ctx, [](double a, double x) { return a + x; }, [](double a) { return std::log(a); });
 }
 
 absl::Status InferReduceLogSumExp(InferContext& ctx) { return InferNumericReduce(ctx); }
@@ -277,7 +280,8 @@ absl::Status EvalReduceSum(const EvalContext& ctx) { return EvalReduce(ctx, 0, P
 
 absl::Status InferReduceSumSquare(InferContext& ctx) { return InferNumericReduce(ctx); }
 absl::Status EvalReduceSumSquare(const EvalContext& ctx) {
-  return EvalReduce(ctx, 0, [](auto a, auto x) { return Plus()(a, Times()(x, x)); }, kKeep);
+  return EvalReduce(
+      ctx, 0, [](auto a, auto x) { return Plus()(a, Times()(x, x)); }, kKeep);
 }
 
 }  // namespace omkit::ir

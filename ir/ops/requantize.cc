@@ -30,8 +30,6 @@ RealRange ClampRealRange(const Attrs& attrs) {
   return {attrs.Float("act_min", -kInfinity), attrs.Float("act_max", kInfinity)};
 }
 
-bool IsInt8Activation(const TensorType& type) {
-  return type.quant.per_tensor() && (type.dtype == DType::kUInt8 || type.dtype == DType::kInt8);
-}
+bool IsInt8Activation(const TensorType& type) { return type.quant.per_tensor() && (type.dtype == DType::kUInt8 || type.dtype == DType::kInt8); }
 
 }  // namespace omkit::ir

@@ -110,7 +110,8 @@ absl::Status UseScales(const Shape& x, const std::vector<int>& axes, const std::
   OMKIT_RETURN_IF_ERROR(CheckCount("scales", scales.size(), axes.size()));
   for (size_t i = 0; i < axes.size(); ++i) {
     const int d = axes[i];
-    if (!(scales[i] > 0) || !std::isfinite(scales[i])) return absl::InvalidArgumentError(absl::StrCat("scale ", scales[i], " is not a positive number"));
+    if (!(scales[i] > 0) || !std::isfinite(scales[i]))
+      return absl::InvalidArgumentError(absl::StrCat("scale ", scales[i], " is not a positive number"));
     s->scale[d] = scales[i];
     const double roi = s->coordinates == Coordinates::kCropAndResize ? s->roi_end[d] - s->roi_begin[d] : 1.0;
     const double size = std::floor(static_cast<double>(x.dim(d)) * roi * scales[i]);

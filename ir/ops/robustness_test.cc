@@ -57,10 +57,42 @@ Attrs RandomAttrs(Random& r) {
   for (const char* name : {"kernel_shape", "strides", "dilations", "pads", "output_padding", "output_shape", "perm", "axes"}) {
     if (r.Int(0, 3) == 0) attrs.Set(name, RandomInts(r, r.Int(-1, 0), 3));
   }
-  for (const char* name : {"axis", "group", "keepdims", "ceil_mode", "count_include_pad", "storage_order", "blocksize", "to", "start", "end",
-                           "num_outputs", "fmod", "antialias", "exclude_outside", "allowzero", "noop_with_empty_axes", "transA", "transB", "batch_dims",
-                           "batch_axis", "time_axis", "layout", "k", "upper", "exclusive", "reverse", "sorted", "largest", "num_groups", "size", "p",
-                           "align_corners", "onesided", "inverse", "periodic", "ignore_index"}) {
+  for (const char* name : {"axis",
+                           "group",
+                           "keepdims",
+                           "ceil_mode",
+                           "count_include_pad",
+                           "storage_order",
+                           "blocksize",
+                           "to",
+                           "start",
+                           "end",
+                           "num_outputs",
+                           "fmod",
+                           "antialias",
+                           "exclude_outside",
+                           "allowzero",
+                           "noop_with_empty_axes",
+                           "transA",
+                           "transB",
+                           "batch_dims",
+                           "batch_axis",
+                           "time_axis",
+                           "layout",
+                           "k",
+                           "upper",
+                           "exclusive",
+                           "reverse",
+                           "sorted",
+                           "largest",
+                           "num_groups",
+                           "size",
+                           "p",
+                           "align_corners",
+                           "onesided",
+                           "inverse",
+                           "periodic",
+                           "ignore_index"}) {
     if (r.Int(0, 2) == 0) attrs.Set(name, r.Int(0, 60) == 0 ? (r.Coin() ? INT64_MAX : INT64_MIN) : r.Int(-2, 4));
   }
   const auto choose = [&](const char* name, std::initializer_list<const char*> values) {

@@ -88,7 +88,8 @@ AxisTaps TapsAt(const GridModes& m, double coordinate, int64_t size) {
 
 absl::Status ReadCol2ImWindow(const Attrs& attrs, const std::vector<int64_t>& image, const std::vector<int64_t>& block, Window* window) {
   if (image.empty() || image.size() > kMaxSpatialRank || block.size() != image.size()) {
-    return absl::UnimplementedError(absl::StrCat("an image of ", image.size(), " dimensions with blocks of ", block.size(), "; supported are 1 to 3"));
+    return absl::UnimplementedError(
+        absl::StrCat("an image of ", image.size(), " dimensions with blocks of ", block.size(), "; supported are 1 to 3"));
   }
   CheckedSize pixels = 1;
   for (int64_t dim : image) pixels = pixels * dim;
@@ -210,8 +211,8 @@ absl::Status InferCol2Im(InferContext& ctx) {
     if (dim < 0) return absl::InvalidArgumentError(absl::StrCat("image_shape holds ", dim));
   }
   if ((x.dim(1) != kUnknownDim && x.dim(1) % window.taps() != 0) || Conflict(x.dim(2), window.out_size())) {
-    return absl::InvalidArgumentError(absl::StrCat("input 0 has shape ", x.ToString(), "; ", window.out_size(), " blocks of ", window.taps(),
-                                                   " pixels are expected"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("input 0 has shape ", x.ToString(), "; ", window.out_size(), " blocks of ", window.taps(), " pixels are expected"));
   }
   std::vector<int64_t> dims = {x.dim(0), x.dim(1) == kUnknownDim ? kUnknownDim : x.dim(1) / window.taps()};
   dims.insert(dims.end(), image.begin(), image.end());

@@ -66,10 +66,10 @@ double SoftplusOf(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std
 
 }  // namespace
 
-#define OMKIT_FLOAT_UNARY(name, ...)                                                      \
-  absl::Status Infer##name(InferContext& ctx) { return InferFloatUnary(ctx); }            \
-  absl::Status Eval##name(const EvalContext& ctx) {                                       \
-    return EvalFloat(ctx, [](double x) -> double { return __VA_ARGS__; });                \
+#define OMKIT_FLOAT_UNARY(name, ...)                                           \
+  absl::Status Infer##name(InferContext& ctx) { return InferFloatUnary(ctx); } \
+  absl::Status Eval##name(const EvalContext& ctx) {                            \
+    return EvalFloat(ctx, [](double x) -> double { return __VA_ARGS__; });     \
   }
 
 OMKIT_FLOAT_UNARY(Acos, std::acos(x))
@@ -87,9 +87,9 @@ OMKIT_FLOAT_UNARY(Ceil, std::ceil(x))
 OMKIT_FLOAT_UNARY(Erf, std::erf(x))
 OMKIT_FLOAT_UNARY(Exp, std::exp(x))
 OMKIT_FLOAT_UNARY(Floor, std::floor(x))
-OMKIT_FLOAT_UNARY(HardSwish, x * std::min(std::max(x / 6 + 0.5, 0.0), 1.0))
+OMKIT_FLOAT_UNARY(HardSwish, x* std::min(std::max(x / 6 + 0.5, 0.0), 1.0))
 OMKIT_FLOAT_UNARY(Log, std::log(x))
-OMKIT_FLOAT_UNARY(Mish, x * std::tanh(SoftplusOf(x)))
+OMKIT_FLOAT_UNARY(Mish, x* std::tanh(SoftplusOf(x)))
 OMKIT_FLOAT_UNARY(Reciprocal, 1 / x)
 OMKIT_FLOAT_UNARY(Round, std::nearbyint(x))
 OMKIT_FLOAT_UNARY(Sigmoid, SigmoidOf(x))

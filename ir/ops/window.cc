@@ -105,8 +105,8 @@ absl::StatusOr<Window> ResolveWindow(const Attrs& attrs, absl::Span<const int64_
     }
     const int64_t room = w.in[d] + w.pad_begin[d] + w.pad_end[d] - w.extent(d);
     if (room < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("the window spans ", w.extent(d), " pixels but the padded image has only ",
-                                                     room + w.extent(d), " along spatial dimension ", d - w.first()));
+      return absl::InvalidArgumentError(absl::StrCat("the window spans ", w.extent(d), " pixels but the padded image has only ", room + w.extent(d),
+                                                     " along spatial dimension ", d - w.first()));
     }
     w.out[d] = (ceil_mode ? CeilDiv(room, w.stride[d]) : room / w.stride[d]) + 1;
     // A window that starts in the padding behind the image does not count.

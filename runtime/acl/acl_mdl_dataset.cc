@@ -114,7 +114,8 @@ aclError aclmdlSetDatasetTensorDesc(aclmdlDataset* dataset, aclTensorDesc* tenso
     std::shared_ptr<TensorDesc> desc;
     ACL_RETURN_IF_ERROR(acl::UseDataset(dataset, "dataset", &found));
     ACL_RETURN_IF_ERROR(acl::UseTensorDesc(tensorDesc, &desc));
-    if (index >= found->entries.size()) return Fail(ACL_ERROR_INVALID_PARAM, "index %zu, but the dataset has %zu buffers", index, found->entries.size());
+    if (index >= found->entries.size())
+      return Fail(ACL_ERROR_INVALID_PARAM, "index %zu, but the dataset has %zu buffers", index, found->entries.size());
     return acl::SetEntryDesc(&found->entries[index], *desc, true);
   });
 }

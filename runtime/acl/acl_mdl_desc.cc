@@ -113,7 +113,8 @@ aclError RefuseDynamic(uint32_t model_id, const aclmdlDataset* dataset, size_t i
   if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
   std::shared_ptr<Dataset> found;
   ACL_RETURN_IF_ERROR(UseDataset(dataset, "dataset", &found));
-  if (index >= found->entries.size()) return Fail(ACL_ERROR_INVALID_PARAM, "index %zu, but the dataset has %zu buffers", index, found->entries.size());
+  if (index >= found->entries.size())
+    return Fail(ACL_ERROR_INVALID_PARAM, "index %zu, but the dataset has %zu buffers", index, found->entries.size());
   if (zero) return Fail(ACL_ERROR_INVALID_PARAM, "a size is 0");
   return Fail(ACL_ERROR_MODEL_NOT_DYNAMIC, "model '%.200s' has fixed shapes", model->info()->name.c_str());
 }

@@ -22,7 +22,8 @@ struct Provided {
 
 aclError CheckProvided(const char* what, void* address, size_t size, uint64_t needed) {
   if (address == nullptr) return ACL_SUCCESS;
-  if (size < needed) return Fail(ACL_ERROR_GE_PARAM_INVALID, "%s has %zu bytes, the model needs %llu", what, size, static_cast<unsigned long long>(needed));
+  if (size < needed)
+    return Fail(ACL_ERROR_GE_PARAM_INVALID, "%s has %zu bytes, the model needs %llu", what, size, static_cast<unsigned long long>(needed));
   std::shared_ptr<const Allocation> pin;
   return size > 0 ? CheckRange(what, address, size, Expect::kDevice, &pin) : ACL_SUCCESS;
 }

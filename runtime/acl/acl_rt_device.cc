@@ -36,7 +36,8 @@ aclError aclFinalizeReference(uint64_t* refCount) {
 
 aclError aclrtGetVersion(int32_t* majorVersion, int32_t* minorVersion, int32_t* patchVersion) {
   return Enter(__func__, [&]() -> aclError {
-    if (majorVersion == nullptr || minorVersion == nullptr || patchVersion == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "a result pointer is null");
+    if (majorVersion == nullptr || minorVersion == nullptr || patchVersion == nullptr)
+      return Fail(ACL_ERROR_INVALID_PARAM, "a result pointer is null");
     *majorVersion = ACL_MAJOR_VERSION;
     *minorVersion = ACL_MINOR_VERSION;
     *patchVersion = ACL_PATCH_VERSION;

@@ -110,7 +110,8 @@ aclError CheckCached(void* address, size_t size) {
 aclError CheckRange(const char* what, const void* address, size_t size, Expect expect, std::shared_ptr<const Allocation>* pin) {
   if (address == nullptr) return Fail(ACL_ERROR_RT_PARAM_INVALID, "%s is null", what);
   AddressInfo info = Memory::Get().Find(address);
-  if (info.state == AddressInfo::kDead) return Fail(ACL_ERROR_RT_PARAM_INVALID, "%s %p is device memory that was freed, or never allocated", what, address);
+  if (info.state == AddressInfo::kDead)
+    return Fail(ACL_ERROR_RT_PARAM_INVALID, "%s %p is device memory that was freed, or never allocated", what, address);
   if (info.state == AddressInfo::kLive && info.available < size) {
     return Fail(ACL_ERROR_RT_PARAM_INVALID, "%s %p has %zu bytes left in its allocation, but %zu are used", what, address, info.available, size);
   }

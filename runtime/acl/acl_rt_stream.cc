@@ -24,8 +24,7 @@ namespace omkit::acl {
 namespace {
 
 constexpr uint32_t kEventFlags = ACL_EVENT_SYNC | ACL_EVENT_CAPTURE_STREAM_PROGRESS | ACL_EVENT_TIME_LINE;
-constexpr uint32_t kStreamFlags =
-    ACL_STREAM_FAST_LAUNCH | ACL_STREAM_FAST_SYNC | ACL_STREAM_PERSISTENT | ACL_STREAM_HUGE | ACL_STREAM_CPU_SCHEDULE;
+constexpr uint32_t kStreamFlags = ACL_STREAM_FAST_LAUNCH | ACL_STREAM_FAST_SYNC | ACL_STREAM_PERSISTENT | ACL_STREAM_HUGE | ACL_STREAM_CPU_SCHEDULE;
 
 aclError UseEvent(aclrtEvent handle, std::shared_ptr<Event>* event) {
   ACL_RETURN_IF_ERROR(NeedContext());
@@ -354,9 +353,7 @@ aclError aclrtSetExceptionInfoCallback(aclrtExceptionInfoCallback callback) {
   });
 }
 
-uint32_t aclrtGetTaskIdFromExceptionInfo(const aclrtExceptionInfo* info) {
-  return acl::FromException(__func__, info, &acl::ExceptionInfo::task_id);
-}
+uint32_t aclrtGetTaskIdFromExceptionInfo(const aclrtExceptionInfo* info) { return acl::FromException(__func__, info, &acl::ExceptionInfo::task_id); }
 uint32_t aclrtGetStreamIdFromExceptionInfo(const aclrtExceptionInfo* info) {
   return acl::FromException(__func__, info, &acl::ExceptionInfo::stream_id);
 }
@@ -366,8 +363,6 @@ uint32_t aclrtGetThreadIdFromExceptionInfo(const aclrtExceptionInfo* info) {
 uint32_t aclrtGetDeviceIdFromExceptionInfo(const aclrtExceptionInfo* info) {
   return acl::FromException(__func__, info, &acl::ExceptionInfo::device_id);
 }
-uint32_t aclrtGetErrorCodeFromExceptionInfo(const aclrtExceptionInfo* info) {
-  return acl::FromException(__func__, info, &acl::ExceptionInfo::error);
-}
+uint32_t aclrtGetErrorCodeFromExceptionInfo(const aclrtExceptionInfo* info) { return acl::FromException(__func__, info, &acl::ExceptionInfo::error); }
 
 }  // extern "C"

@@ -129,7 +129,8 @@ aclError aclGetTensorDescDimV2(const aclTensorDesc* desc, size_t index, int64_t*
 
 aclError aclGetTensorDescDimRange(const aclTensorDesc* desc, size_t index, size_t dimRangeNum, int64_t* dimRange) {
   return acl::ChangeDesc(__func__, desc, [&](TensorDesc* d) -> aclError {
-    if (dimRange == nullptr || dimRangeNum < ACL_TENSOR_SHAPE_RANGE_NUM) return Fail(ACL_ERROR_INVALID_PARAM, "dimRange must have room for 2 numbers");
+    if (dimRange == nullptr || dimRangeNum < ACL_TENSOR_SHAPE_RANGE_NUM)
+      return Fail(ACL_ERROR_INVALID_PARAM, "dimRange must have room for 2 numbers");
     if (index >= d->dims.size()) return Fail(ACL_ERROR_INVALID_PARAM, "index %zu, but there are %zu dimensions", index, d->dims.size());
     if (index >= d->ranges.size() && d->dims[index] < 0) return Fail(ACL_ERROR_INVALID_PARAM, "dimension %zu is unknown and has no range", index);
     dimRange[0] = index < d->ranges.size() ? d->ranges[index][0] : d->dims[index];
@@ -219,7 +220,8 @@ aclError aclSetTensorConst(aclTensorDesc* desc, void* dataBuffer, size_t length)
 
 aclError aclSetTensorPlaceMent(aclTensorDesc* desc, aclMemType memType) {
   return acl::ChangeDesc(__func__, desc, [&](TensorDesc* d) -> aclError {
-    if (memType < ACL_MEMTYPE_DEVICE || memType > ACL_MEMTYPE_HOST_COMPILE_INDEPENDENT) return Fail(ACL_ERROR_INVALID_PARAM, "memType is %d", memType);
+    if (memType < ACL_MEMTYPE_DEVICE || memType > ACL_MEMTYPE_HOST_COMPILE_INDEPENDENT)
+      return Fail(ACL_ERROR_INVALID_PARAM, "memType is %d", memType);
     d->placement = memType;
     return ACL_SUCCESS;
   });

@@ -47,8 +47,8 @@ aclError FailStatus(const absl::Status& status, bool loading) {
   if (status.ok()) return ACL_SUCCESS;
   aclError code = ACL_ERROR_INTERNAL_ERROR;
   switch (status.code()) {
-#define STATUS(status, load, execute)                                                      \
-  case absl::StatusCode::status:                                                           \
+#define STATUS(status, load, execute)                                                   \
+  case absl::StatusCode::status:                                                        \
     code = RowCode(loading ? int64_t{ACL_ERROR_##load} : int64_t{ACL_ERROR_##execute}); \
     break;
 #include "runtime/acl/acl_errors.inc"

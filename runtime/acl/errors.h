@@ -79,8 +79,8 @@ aclError Enter(const char* function, Fn&& fn) noexcept {
 
 }  // namespace omkit::acl
 
-#define ACL_RETURN_IF_ERROR(expr)                                          \
-  do {                                                                     \
+#define ACL_RETURN_IF_ERROR(expr)                                                   \
+  do {                                                                              \
     if (const aclError acl_code = (expr); acl_code != ACL_SUCCESS) return acl_code; \
   } while (false)
 

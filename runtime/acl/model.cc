@@ -150,8 +150,8 @@ aclError LoadedModel::BindInput(const Dataset& dataset, size_t index, Job* job) 
   ACL_RETURN_IF_ERROR(UseBuffer(dataset, index, "input", io, &buffer));
   ACL_RETURN_IF_ERROR(CheckShape(dataset.entries[index], io, index));
   if (buffer.size + kMostMissing < io.bytes) {
-    return Fail(ACL_ERROR_GE_PARAM_INVALID, "the buffer of input %zu '%.200s' has %zu bytes, the model needs %zu", index, io.name.c_str(), buffer.size,
-                io.bytes);
+    return Fail(ACL_ERROR_GE_PARAM_INVALID, "the buffer of input %zu '%.200s' has %zu bytes, the model needs %zu", index, io.name.c_str(),
+                buffer.size, io.bytes);
   }
   const size_t used = buffer.size < io.bytes ? buffer.size : io.bytes;
   std::shared_ptr<const Allocation> pin;
@@ -182,8 +182,8 @@ aclError LoadedModel::BindOutput(const Dataset& dataset, size_t index, bool allo
     return ACL_SUCCESS;
   }
   if (buffer.size < io.bytes) {
-    return Fail(ACL_ERROR_GE_PARAM_INVALID, "the buffer of output %zu '%.200s' has %zu bytes, the model writes %zu", index, io.name.c_str(), buffer.size,
-                io.bytes);
+    return Fail(ACL_ERROR_GE_PARAM_INVALID, "the buffer of output %zu '%.200s' has %zu bytes, the model writes %zu", index, io.name.c_str(),
+                buffer.size, io.bytes);
   }
   std::shared_ptr<const Allocation> pin;
   if (io.bytes > 0) ACL_RETURN_IF_ERROR(CheckRange(io.name.c_str(), buffer.data, io.bytes, Expect::kDevice, &pin));
@@ -217,7 +217,8 @@ aclError LoadedModel::Bind(const Dataset& input, Dataset* output, bool allocate,
     return Fail(ACL_ERROR_GE_PARAM_INVALID, "the input dataset has %zu buffers, the model %zu inputs", input.entries.size(), info_->inputs.size());
   }
   if (output->entries.size() != info_->outputs.size()) {
-    return Fail(ACL_ERROR_GE_PARAM_INVALID, "the output dataset has %zu buffers, the model %zu outputs", output->entries.size(), info_->outputs.size());
+    return Fail(ACL_ERROR_GE_PARAM_INVALID, "the output dataset has %zu buffers, the model %zu outputs", output->entries.size(),
+                info_->outputs.size());
   }
   for (size_t i = 0; i < info_->inputs.size(); ++i) ACL_RETURN_IF_ERROR(BindInput(input, i, job));
   for (size_t i = 0; i < info_->outputs.size(); ++i) ACL_RETURN_IF_ERROR(BindOutput(*output, i, allocate, job));

@@ -120,7 +120,7 @@ class Stream {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
-  uint32_t queued_ = 0;   // tasks pushed
+  uint32_t queued_ = 0;    // tasks pushed
   uint32_t finished_ = 0;  // tasks ended
   bool closing_ = false;
   bool dropping_ = false;

@@ -37,9 +37,9 @@ struct ModelInfo;
 
 struct Dataset {
   struct Entry {
-    void* buffer = nullptr;          // DataBuffer handle
-    void* desc = nullptr;            // TensorDesc handle owned by the dataset
-    bool desc_set = false;           // by aclmdlSetDatasetTensorDesc, not by an execution
+    void* buffer = nullptr;  // DataBuffer handle
+    void* desc = nullptr;    // TensorDesc handle owned by the dataset
+    bool desc_set = false;   // by aclmdlSetDatasetTensorDesc, not by an execution
   };
   std::vector<Entry> entries;
   std::shared_ptr<const ModelInfo> written_by;  // the model whose outputs the last execution left here

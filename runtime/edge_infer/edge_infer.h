@@ -193,8 +193,8 @@ class EdgeInfer {
     const Tensor& tensor = inputs_[index];
     const size_t bytes = values.size() * sizeof(float);
     if (bytes != tensor.bytes) {
-      return Fail("input " + std::to_string(index) + " '" + tensor.name + "' takes " + std::to_string(tensor.bytes / sizeof(float)) + " floats, but " +
-                  std::to_string(values.size()) + " are given");
+      return Fail("input " + std::to_string(index) + " '" + tensor.name + "' takes " + std::to_string(tensor.bytes / sizeof(float)) +
+                  " floats, but " + std::to_string(values.size()) + " are given");
     }
     return Check(aclrtMemcpy(tensor.memory, tensor.bytes, values.data(), bytes, to_device_), "copying an input");
   }

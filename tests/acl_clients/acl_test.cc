@@ -1,4 +1,6 @@
 // The C API from a client's view: life cycle, memory, streams and events, models, messages.
+#include "acl/acl.h"
+
 #include <pthread.h>
 
 #include <algorithm>
@@ -14,7 +16,6 @@
 #include <thread>
 #include <vector>
 
-#include "acl/acl.h"
 #include "acl/ops/acl_dvpp.h"
 #include "gtest/gtest.h"
 #include "runtime/acl/kernels_hook.h"
@@ -440,7 +441,9 @@ TEST_F(AclTest, StreamsRunInOrderAndEventsOrderStreams) {
 
   std::vector<float> host(kTinyElements, 10), result(kTinyElements);
   EXPECT_EQ(aclrtRecordEvent(start, a), ACL_SUCCESS);
-  EXPECT_EQ(aclrtLaunchHostFunc(a, [](void*) { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclrtLaunchHostFunc(
+                a, [](void*) { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }, nullptr),
+            ACL_SUCCESS);
   EXPECT_EQ(aclrtMemcpyAsync(io.in, kTinyBytes, host.data(), kTinyBytes, ACL_MEMCPY_HOST_TO_DEVICE, a), ACL_SUCCESS);
   EXPECT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, a), ACL_SUCCESS);
   EXPECT_EQ(aclrtRecordEvent(done, a), ACL_SUCCESS);
@@ -473,7 +476,9 @@ TEST_F(AclTest, StreamsRunInOrderAndEventsOrderStreams) {
 
 TEST_F(AclTest, MemoryFreedAfterAnAsynchronousCallStaysMapped) {
   Io io;
-  EXPECT_EQ(aclrtLaunchHostFunc(nullptr, [](void*) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclrtLaunchHostFunc(
+                nullptr, [](void*) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }, nullptr),
+            ACL_SUCCESS);
   EXPECT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, nullptr), ACL_SUCCESS);
   EXPECT_EQ(aclrtFree(io.in), ACL_SUCCESS);
   EXPECT_EQ(aclrtFree(io.out), ACL_SUCCESS);
@@ -532,17 +537,18 @@ TEST_F(AclTest, ABlockingCallbackNobodyProcessesDoesNotHoldUpTheEnd) {
 TEST_F(AclTest, HostFunctionsMustNotWaitForStreams) {
   static aclError code;
   code = ACL_SUCCESS;
-  EXPECT_EQ(aclrtLaunchHostFunc(nullptr,
-                                [](void* context) {
-                                  aclrtSetCurrentContext(context);
-                                  code = aclrtSynchronizeStream(nullptr);
-                                  if (code == ACL_ERROR_RT_PARAM_INVALID && aclFinalize() == ACL_SUCCESS) code = ACL_SUCCESS;
-                                },
-                                [] {
-                                  aclrtContext context = nullptr;
-                                  aclrtGetCurrentContext(&context);
-                                  return context;
-                                }()),
+  EXPECT_EQ(aclrtLaunchHostFunc(
+                nullptr,
+                [](void* context) {
+                  aclrtSetCurrentContext(context);
+                  code = aclrtSynchronizeStream(nullptr);
+                  if (code == ACL_ERROR_RT_PARAM_INVALID && aclFinalize() == ACL_SUCCESS) code = ACL_SUCCESS;
+                },
+                [] {
+                  aclrtContext context = nullptr;
+                  aclrtGetCurrentContext(&context);
+                  return context;
+                }()),
             ACL_SUCCESS);
   EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_SUCCESS);
   EXPECT_EQ(code, ACL_ERROR_RT_PARAM_INVALID);

@@ -7,7 +7,7 @@
 #include "acl/ops/acl_dvpp.h"
 
 /* tiny_model_c.cc */
-int omkit_test_write_tiny_model(const char *path);
+int omkit_test_write_tiny_model(const char* path);
 
 #define STATIC_ASSERT(name, condition) typedef char name[(condition) ? 1 : -1]
 STATIC_ASSERT(io_dims, sizeof(aclmdlIODims) == 1160);
@@ -23,7 +23,7 @@ static int failures = 0;
 #define CHECK(condition)                                                                                    \
   do {                                                                                                      \
     if (!(condition)) {                                                                                     \
-      const char *message = aclGetRecentErrMsg();                                                           \
+      const char* message = aclGetRecentErrMsg();                                                           \
       fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, message != NULL ? message : "-"); \
       ++failures;                                                                                           \
     }                                                                                                       \
@@ -31,11 +31,11 @@ static int failures = 0;
 
 static void run_model(uint32_t id) {
   float host[64];
-  void *input = NULL;
-  void *output = NULL;
-  aclDataBuffer *buffers[2];
-  aclmdlDataset *inputs = aclmdlCreateDataset();
-  aclmdlDataset *outputs = aclmdlCreateDataset();
+  void* input = NULL;
+  void* output = NULL;
+  aclDataBuffer* buffers[2];
+  aclmdlDataset* inputs = aclmdlCreateDataset();
+  aclmdlDataset* outputs = aclmdlCreateDataset();
   int i;
   for (i = 0; i < 64; ++i) host[i] = (float)i;
   CHECK(aclrtMalloc(&input, sizeof host, ACL_MEM_MALLOC_HUGE_FIRST) == ACL_SUCCESS);
@@ -58,9 +58,9 @@ static void run_model(uint32_t id) {
 
 int main(void) {
   char path[512];
-  const char *folder = getenv("TEST_TMPDIR");
+  const char* folder = getenv("TEST_TMPDIR");
   uint32_t id = 0;
-  aclmdlDesc *desc = NULL;
+  aclmdlDesc* desc = NULL;
   aclmdlIODims dims;
   aclError code;
   snprintf(path, sizeof path, "%s/client.om", folder != NULL ? folder : "/tmp");

@@ -21,10 +21,10 @@ static_assert(ACL_ERROR_RT_PARAM_INVALID == 107000 && ACL_ERROR_RT_SYSPARAMOPT_N
 TEST(CodesTest, EveryRowHasItsOwnCodeAndARemedy) {
   std::set<int64_t> codes;
   int rows = 0;
-#define CODE(name, remedy)                                                  \
-  ++rows;                                                                   \
-  codes.insert(static_cast<int64_t>(ACL_ERROR_##name));                     \
-  EXPECT_STREQ(CodeName(static_cast<aclError>(ACL_ERROR_##name)), #name);   \
+#define CODE(name, remedy)                                                   \
+  ++rows;                                                                    \
+  codes.insert(static_cast<int64_t>(ACL_ERROR_##name));                      \
+  EXPECT_STREQ(CodeName(static_cast<aclError>(ACL_ERROR_##name)), #name);    \
   EXPECT_STREQ(CodeRemedy(static_cast<aclError>(ACL_ERROR_##name)), remedy); \
   EXPECT_GT(sizeof remedy, 8u) << #name;
 #include "runtime/acl/acl_errors.inc"

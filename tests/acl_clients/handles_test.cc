@@ -25,10 +25,14 @@ aclError Told(T value, T fallback) {
   return value == fallback && message ? ACL_ERROR_INVALID_PARAM : ACL_SUCCESS;
 }
 
-#define ROW(function, ...) \
-  { #function, [](void* h) -> aclError { return function(__VA_ARGS__); } }
-#define VALUE_ROW(function, type, fallback, ...) \
-  { #function, [](void* h) -> aclError { return Told<type>(function(__VA_ARGS__), fallback); } }
+#define ROW(function, ...)                                               \
+  {                                                                      \
+#function, [](void* h) -> aclError { return function(__VA_ARGS__); } \
+  }
+#define VALUE_ROW(function, type, fallback, ...)                                               \
+  {                                                                                            \
+#function, [](void* h) -> aclError { return Told<type>(function(__VA_ARGS__), fallback); } \
+  }
 
 aclDataBuffer* Buffer(void* h) { return static_cast<aclDataBuffer*>(h); }
 aclTensorDesc* Tensor(void* h) { return static_cast<aclTensorDesc*>(h); }
@@ -151,8 +155,10 @@ const std::vector<HandleRow>& StreamRows() {
       ROW(aclrtStreamQuery, h, &stream_status),
       ROW(aclrtSubscribeReport, 1, h),
       ROW(aclrtUnSubscribeReport, 1, h),
-      ROW(aclrtLaunchCallback, [](void*) {}, nullptr, ACL_CALLBACK_NO_BLOCK, h),
-      ROW(aclrtLaunchHostFunc, h, [](void*) {}, nullptr),
+      ROW(
+          aclrtLaunchCallback, [](void*) {}, nullptr, ACL_CALLBACK_NO_BLOCK, h),
+      ROW(
+          aclrtLaunchHostFunc, h, [](void*) {}, nullptr),
       ROW(aclrtMemcpyAsync, numbers, 8, numbers, 8, ACL_MEMCPY_HOST_TO_HOST, h),
       ROW(aclrtMemsetAsync, numbers, 8, 0, 8, h),
       ROW(aclmdlExecuteAsync, 1, nullptr, nullptr, h),
@@ -174,10 +180,14 @@ aclrtRunMode mode_out;
 aclTensorDesc* desc_out;
 char name_out[8];
 
-#define CONTEXT_ROW(function, ...) \
-  { #function, false, [] { return function(__VA_ARGS__); } }
-#define INIT_ROW(function, ...) \
-  { #function, true, [] { return function(__VA_ARGS__); } }
+#define CONTEXT_ROW(function, ...)                         \
+  {                                                        \
+#function, false, [] { return function(__VA_ARGS__); } \
+  }
+#define INIT_ROW(function, ...)                           \
+  {                                                       \
+#function, true, [] { return function(__VA_ARGS__); } \
+  }
 
 const std::vector<ContextRow>& ContextRows() {
   static const auto* const rows = new std::vector<ContextRow>{
@@ -280,7 +290,8 @@ TEST_F(HandlesTest, Null) {
 TEST_F(HandlesTest, FreedAndForeign) {
   for (void* dead : DeadHandles()) {
     for (const HandleRow& row : DataRows()) EXPECT_EQ(row.call(dead), ACL_ERROR_INVALID_PARAM) << row.name << " " << dead;
-    for (const HandleRow& row : RowsOf({&RuntimeRows(), &StreamRows()})) EXPECT_EQ(row.call(dead), ACL_ERROR_RT_INVALID_HANDLE) << row.name << " " << dead;
+    for (const HandleRow& row : RowsOf({&RuntimeRows(), &StreamRows()}))
+      EXPECT_EQ(row.call(dead), ACL_ERROR_RT_INVALID_HANDLE) << row.name << " " << dead;
   }
 }
 

@@ -43,15 +43,47 @@ class Mutator {
   int Below(int n) { return n <= 0 ? 0 : static_cast<int>(random_() % static_cast<uint64_t>(n)); }
 
   int64_t Number() {
-    static constexpr int64_t kNumbers[] = {0, 1, -1, 2, -2, 3, 7, 8, 9, -9, 64, 127, 128, 255, 256, 65536, int64_t{1} << 31, -(int64_t{1} << 31),
-                                           (int64_t{1} << 32) + 1, int64_t{1} << 40, int64_t{1} << 62, std::numeric_limits<int64_t>::max(),
-                                           std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max() - 1, 100000};
+    static constexpr int64_t kNumbers[] = {0,
+                                           1,
+                                           -1,
+                                           2,
+                                           -2,
+                                           3,
+                                           7,
+                                           8,
+                                           9,
+                                           -9,
+                                           64,
+                                           127,
+                                           128,
+                                           255,
+                                           256,
+                                           65536,
+                                           int64_t{1} << 31,
+                                           -(int64_t{1} << 31),
+                                           (int64_t{1} << 32) + 1,
+                                           int64_t{1} << 40,
+                                           int64_t{1} << 62,
+                                           std::numeric_limits<int64_t>::max(),
+                                           std::numeric_limits<int64_t>::min(),
+                                           std::numeric_limits<int64_t>::max() - 1,
+                                           100000};
     return kNumbers[Below(std::size(kNumbers))];
   }
 
   float Real() {
-    static constexpr float kReals[] = {0, -0.0f, 1, -1, 1e-45f, 1e-38f, 3e38f, std::numeric_limits<float>::infinity(),
-                                       -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 0.5f, 1e10f};
+    static constexpr float kReals[] = {0,
+                                       -0.0f,
+                                       1,
+                                       -1,
+                                       1e-45f,
+                                       1e-38f,
+                                       3e38f,
+                                       std::numeric_limits<float>::infinity(),
+                                       -std::numeric_limits<float>::infinity(),
+                                       std::numeric_limits<float>::quiet_NaN(),
+                                       0.5f,
+                                       1e10f};
     return kReals[Below(std::size(kReals))];
   }
 

@@ -41,9 +41,8 @@ TEST_P(BitExact, EveryInt8Tensor) {
   CompileOptions options;
   options.quant_type = QuantType::kInt8;
   options.calibration = [](const ir::Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
-    return passes::CalibrationSource{2, [&g](int i) -> absl::StatusOr<std::vector<Tensor>> {
-                                       return std::vector<Tensor>{Noise(g.value(g.inputs()[0]).type, 11 + i)};
-                                     }};
+    return passes::CalibrationSource{
+        2, [&g](int i) -> absl::StatusOr<std::vector<Tensor>> { return std::vector<Tensor>{Noise(g.value(g.inputs()[0]).type, 11 + i)}; }};
   };
   options.on_final_graph = [&](const ir::Graph& g) { graph = g.Clone(); };
   const auto program = Compile(*std::move(imported), options);

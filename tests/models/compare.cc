@@ -111,7 +111,8 @@ int CompareOutputs(Model& model, const std::string& dir, double rtol, double ato
       worst = std::max(worst, d);
       worst_ratio = std::isnan(ratio) ? INFINITY : std::max(worst_ratio, ratio);
     }
-    std::cout << "  " << name << ": max abs difference " << worst << ", " << worst_ratio << " of the tolerance, cosine " << Cosine(actual, reference) << "\n";
+    std::cout << "  " << name << ": max abs difference " << worst << ", " << worst_ratio << " of the tolerance, cosine " << Cosine(actual, reference)
+              << "\n";
     failures += worst_ratio > 1;
   }
   return failures == 0 ? 0 : 1;

@@ -17,8 +17,8 @@ std::vector<ir::NodeId> Order(const ir::Graph& graph);
 struct Difference {
   int tensors = 0;  // quantized tensors of the model that the absorbed graph still has under their names
   int64_t elements = 0, unequal = 0, beyond_one = 0, largest = 0;
-  std::string where;          // the tensor with the largest difference
-  double output_error = 0;    // largest difference of a float model output, relative to the largest magnitude in it
+  std::string where;        // the tensor with the largest difference
+  double output_error = 0;  // largest difference of a float model output, relative to the largest magnitude in it
 };
 
 // Runs `absorbed`, then `model` by the definition of its operators; behind each QuantizeLinear the model goes on with the integers of the

@@ -49,9 +49,7 @@ class Maker {
     for (int64_t i = 0; i < t.elements(); ++i) t.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(zero);
     return graph_->AddConstant(Name("zero"), std::move(t));
   }
-  ValueId Quantize(ValueId v, float scale, int zero, DType dtype) {
-    return Op(OpKind::kQuantizeLinear, {v, Floats({}, {scale}), Zero(zero, dtype)});
-  }
+  ValueId Quantize(ValueId v, float scale, int zero, DType dtype) { return Op(OpKind::kQuantizeLinear, {v, Floats({}, {scale}), Zero(zero, dtype)}); }
   ValueId Dequantize(ValueId v, float scale, int zero, DType dtype) {
     return Op(OpKind::kDequantizeLinear, {v, Floats({}, {scale}), Zero(zero, dtype)});
   }
@@ -70,7 +68,8 @@ class Maker {
     const auto n = static_cast<int64_t>(scales.size());
     Attrs attrs;
     attrs.Set("axis", axis);
-    return Op(OpKind::kDequantizeLinear, {graph_->AddConstant(Name("weights"), std::move(t)), Floats(Shape{n}, scales), Zero(0, DType::kInt8, Shape{n})}, attrs);
+    return Op(OpKind::kDequantizeLinear,
+              {graph_->AddConstant(Name("weights"), std::move(t)), Floats(Shape{n}, scales), Zero(0, DType::kInt8, Shape{n})}, attrs);
   }
   ValueId Conv(ValueId x, int64_t out, int64_t in) { return Op(OpKind::kConv, {x, Weights({out, in, 1, 1}, -127, 127, 0.01f, 0, DType::kInt8)}); }
   void Output(ValueId v) { graph_->MarkOutput(v); }
@@ -106,7 +105,11 @@ constexpr DType kU8 = DType::kUInt8;
 constexpr DType kS8 = DType::kInt8;
 
 const Form kForms[] = {
-    {"float_model_stays", [](Maker& m) { m.Output(m.Op(OpKind::kRelu, {m.Input({2, 3})})); }, "Relu"},
+    {"float_model_stays",
+     [](Maker& m) {
+       m.Output(m.Op(OpKind::kRelu, {m.Input({2, 3})}));
+     },
+     "Relu"},
     {"missing_zero_points",
      [](Maker& m) {
        const ValueId scale = m.Floats({1}, {0.02f});
@@ -120,7 +123,10 @@ const Form kForms[] = {
        m.Output(m.Fake(m.Op(OpKind::kIdentity, {m.Conv(x, 5, 3)}), 0.05f, 100));
      },
      "Quantize Conv Dequantize"},
-    {"signed_activations", [](Maker& m) { m.Output(m.Fake(m.Conv(m.Fake(m.Input({1, 3, 4, 4}), 0.02f, -7, kS8), 5, 3), 0.05f, 9, kS8)); },
+    {"signed_activations",
+     [](Maker& m) {
+       m.Output(m.Fake(m.Conv(m.Fake(m.Input({1, 3, 4, 4}), 0.02f, -7, kS8), 5, 3), 0.05f, 9, kS8));
+     },
      "Quantize Conv Dequantize"},
     {"clamp_between",
      [](Maker& m) {
@@ -149,7 +155,10 @@ const Form kForms[] = {
        m.Output(m.Fake(m.Op(OpKind::kAdd, {x, m.Fake(m.Conv(x, 4, 4), 0.04f, 120)}), 0.05f, 110));
      },
      "Quantize Conv Add Dequantize"},
-    {"no_quantizer_behind", [](Maker& m) { m.Output(m.Op(OpKind::kRelu, {m.Conv(m.Fake(m.Input({1, 3, 4, 4}), 0.02f, 100), 5, 3)})); },
+    {"no_quantizer_behind",
+     [](Maker& m) {
+       m.Output(m.Op(OpKind::kRelu, {m.Conv(m.Fake(m.Input({1, 3, 4, 4}), 0.02f, 100), 5, 3)}));
+     },
      "Quantize Conv"},
     {"two_readers",
      [](Maker& m) {
@@ -160,7 +169,8 @@ const Form kForms[] = {
      "Quantize Conv Exp Quantize Dequantize"},
     {"matrix_with_turned_weights_and_bias",
      [](Maker& m) {
-       const ValueId w = m.Op(OpKind::kTranspose, {m.PerChannelWeights({4, 6}, {0.01f, 0.02f, 0.005f, 0.03f}, 0)}, With("perm", std::vector<int64_t>{1, 0}));
+       const ValueId w =
+           m.Op(OpKind::kTranspose, {m.PerChannelWeights({4, 6}, {0.01f, 0.02f, 0.005f, 0.03f}, 0)}, With("perm", std::vector<int64_t>{1, 0}));
        const ValueId y = m.Op(OpKind::kMatMul, {m.Fake(m.Input({2, 3, 6}), 0.02f, 100), w});
        m.Output(m.Fake(m.Op(OpKind::kAdd, {m.Floats({4}, {0.5f, -1, 2, 0}), y}), 0.05f, 100));
      },
@@ -182,7 +192,8 @@ const Form kForms[] = {
      "Quantize Dequantize MatMul Quantize Dequantize"},
     {"bias_shared_by_two_layers",
      [](Maker& m) {
-       const ValueId bias = m.Op(OpKind::kDequantizeLinear, {m.graph().AddConstant("b", Tensor::Of<int32_t>(Shape{2}, {4000, -9000})), m.Floats({}, {0.0002f})});
+       const ValueId bias =
+           m.Op(OpKind::kDequantizeLinear, {m.graph().AddConstant("b", Tensor::Of<int32_t>(Shape{2}, {4000, -9000})), m.Floats({}, {0.0002f})});
        const ValueId x = m.Input({1, 2, 3, 3});
        const ValueId w = m.Weights({2, 2, 1, 1}, 1, 255, 0.01f, 128, kU8);
        const ValueId a = m.Op(OpKind::kConv, {m.Fake(x, 0.02f, 100), w, bias});
@@ -231,12 +242,26 @@ const Form kForms[] = {
        m.Output(m.Fake(m.Op(OpKind::kSub, {m.Floats({}, {0.253f}), b}), 0.02f, 110));
      },
      "Quantize Add Mul Sub Dequantize"},
-    {"float_between", [](Maker& m) { m.Output(m.Fake(m.Op(OpKind::kSoftmax, {m.Fake(m.Input({2, 9}), 0.02f, 100)}), 1.0f / 256, 0)); },
+    {"float_between",
+     [](Maker& m) {
+       m.Output(m.Fake(m.Op(OpKind::kSoftmax, {m.Fake(m.Input({2, 9}), 0.02f, 100)}), 1.0f / 256, 0));
+     },
      "Quantize Dequantize Softmax Quantize Dequantize"},
-    {"weights_only", [](Maker& m) { m.Output(m.Conv(m.Input({1, 3, 4, 4}), 5, 3)); }, "Conv"},
+    {"weights_only",
+     [](Maker& m) {
+       m.Output(m.Conv(m.Input({1, 3, 4, 4}), 5, 3));
+     },
+     "Conv"},
     {"integer_output",
-     [](Maker& m) { m.Output(m.Quantize(m.Conv(m.Fake(m.Input({1, 3, 4, 4}), 0.02f, 100), 5, 3), 0.05f, 100, kU8)); }, "Quantize Conv"},
-    {"rescaled_on_the_way", [](Maker& m) { m.Output(m.Fake(m.Fake(m.Input({2, 50}), 0.02f, 100), 0.03f, 40, kS8)); }, "Quantize Quantize Dequantize"},
+     [](Maker& m) {
+       m.Output(m.Quantize(m.Conv(m.Fake(m.Input({1, 3, 4, 4}), 0.02f, 100), 5, 3), 0.05f, 100, kU8));
+     },
+     "Quantize Conv"},
+    {"rescaled_on_the_way",
+     [](Maker& m) {
+       m.Output(m.Fake(m.Fake(m.Input({2, 50}), 0.02f, 100), 0.03f, 40, kS8));
+     },
+     "Quantize Quantize Dequantize"},
 };
 
 class Forms : public ::testing::TestWithParam<Form> {};
@@ -348,7 +373,9 @@ const Refusal kRefusals[] = {
      },
      "scale and zero point must be constants"},
     {"other_parameters_behind",
-     [](Maker& m) { m.Output(m.Dequantize(m.Quantize(m.Input({2, 2}), 0.1f, 0, kU8), 0.2f, 0, kU8)); },
+     [](Maker& m) {
+       m.Output(m.Dequantize(m.Quantize(m.Input({2, 2}), 0.1f, 0, kU8), 0.2f, 0, kU8));
+     },
      "(DequantizeLinear): scale or zero point differ from those that 'QuantizeLinear_"},
     {"integers_computed_on",
      [](Maker& m) {
@@ -356,7 +383,11 @@ const Refusal kRefusals[] = {
        m.Output(m.Op(OpKind::kMul, {q, q}));
      },
      "(Mul) computes on the integers of 'QuantizeLinear_"},
-    {"zero_scale", [](Maker& m) { m.Output(m.Fake(m.Input({2, 2}), 0.0f, 0)); }, "scale"},
+    {"zero_scale",
+     [](Maker& m) {
+       m.Output(m.Fake(m.Input({2, 2}), 0.0f, 0));
+     },
+     "scale"},
 };
 
 class Refusals : public ::testing::TestWithParam<Refusal> {};

@@ -39,7 +39,7 @@ std::string SharedFolder() {
 
 struct ModelCase {
   const char* name;
-  int layers;         // Conv, Gemm and MatMul nodes
+  int layers;  // Conv, Gemm and MatMul nodes
   float low, high;
   double beyond_one;  // share of elements that may differ by more than one step: weights of uint8 models may need requantization
 };
@@ -98,10 +98,8 @@ TEST_P(Models, IntegerFormEqualsTheModelsOwnArithmetic) {
 
 INSTANTIATE_TEST_SUITE_P(Qdq, Models,
                          ::testing::Values(ModelCase{"ad01_autoencoder_int8_qdq", 10, -10, 10, 0},
-                                           ModelCase{"cifar10_resnet8_int8_qdq", 10, 0, 255, 0},
-                                           ModelCase{"kws_dscnn_int8_qdq", 10, -123, 25, 0},
-                                           ModelCase{"person_detect_96_int8_qdq", 28, -1, 1, 0},
-                                           ModelCase{"fmnist_resdw_qat_op13", 12, -0.8f, 2, 0},
+                                           ModelCase{"cifar10_resnet8_int8_qdq", 10, 0, 255, 0}, ModelCase{"kws_dscnn_int8_qdq", 10, -123, 25, 0},
+                                           ModelCase{"person_detect_96_int8_qdq", 28, -1, 1, 0}, ModelCase{"fmnist_resdw_qat_op13", 12, -0.8f, 2, 0},
                                            ModelCase{"fmnist_resdw_qat_op17", 12, -0.8f, 2, 0},
                                            ModelCase{"mobilenet_v1_025_128_qat_u8_qdq", 28, -1, 1, 0.005},
                                            ModelCase{"mobilenet_v2_224_qat_u8_qdq", 53, -1, 1, 0.005},

@@ -57,7 +57,8 @@ class Exporter {
 
   bool BeforeActivation(ValueId v) const {
     const Node* user = graph_->OnlyUser(v);
-    return user != nullptr && (user->op == OpKind::kRelu || user->op == OpKind::kClip || user->op == OpKind::kSigmoid || user->op == OpKind::kLeakyRelu);
+    return user != nullptr &&
+           (user->op == OpKind::kRelu || user->op == OpKind::kClip || user->op == OpKind::kSigmoid || user->op == OpKind::kLeakyRelu);
   }
 
   // Inputs 0 to 2 of a linear node. `integer` decides the zero point's type.
@@ -144,7 +145,8 @@ class Exporter {
     if (style == 1) params.zero_point[0] = 128;
     const DType dtype = style == 1 ? DType::kUInt8 : DType::kInt8;
     if (style == 2) {
-      const NodeId q = graph_->AddNode(OpKind::kQuantizeLinear, node.name + "_w_q", LinearInputs(node.inputs[1], node.name + "_w_q", params, DType::kUInt8));
+      const NodeId q =
+          graph_->AddNode(OpKind::kQuantizeLinear, node.name + "_w_q", LinearInputs(node.inputs[1], node.name + "_w_q", params, DType::kUInt8));
       // Without its own type the zero point would be uint8.
       graph_->SetInput(q, 2, graph_->AddConstant(node.name + "_w_zero", Tensor::Of<int8_t>(graph_->value(LinearOf(q)[1]).type.shape, {int8_t{0}})));
       std::vector<ValueId> inputs = LinearOf(q);

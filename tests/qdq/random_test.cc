@@ -103,7 +103,8 @@ TEST(RandomQdq, CompiledModelsComputeTheInterpretersBits) {
     for (const runtime::Step& step : program->steps) reference_steps += step.kernel.find("reference") != std::string::npos;
     if (!IsInteger(*final_graph)) continue;
     ++exact;
-    for (size_t i = 0; i < outputs.size(); ++i) ASSERT_EQ(std::memcmp(outputs[i].raw(), (*expected)[i].raw(), outputs[i].bytes()), 0) << "output " << i;
+    for (size_t i = 0; i < outputs.size(); ++i)
+      ASSERT_EQ(std::memcmp(outputs[i].raw(), (*expected)[i].raw(), outputs[i].bytes()), 0) << "output " << i;
   }
   std::printf("%d of %d models wholly integer, %d reference steps\n", exact, static_cast<int>(kGraphs), reference_steps);
   EXPECT_GT(exact, 20);

@@ -85,7 +85,9 @@ class Generator {
       case 0:
       case 1:
       case 2: return Add(OpKind::kRelu, {x});
-      case 3: return Add(OpKind::kClip, {x, graph_->AddConstant(Name("low"), Tensor::Scalar(0.0f)), graph_->AddConstant(Name("high"), Tensor::Scalar(1.5f))});
+      case 3:
+        return Add(OpKind::kClip,
+                   {x, graph_->AddConstant(Name("low"), Tensor::Scalar(0.0f)), graph_->AddConstant(Name("high"), Tensor::Scalar(1.5f))});
       case 4: return Add(OpKind::kLeakyRelu, {x});
       case 5: return Add(OpKind::kSigmoid, {x});
       case 6: return Add(OpKind::kMul, {x, Add(OpKind::kSigmoid, {x})});

@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "base/progress.h"
 #include "base/status.h"
 #include "frontends/calibration_data.h"
 #include "frontends/frontend.h"
@@ -104,7 +103,8 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   NoteSoc(options.soc_version, out);
   absl::StatusOr<std::unique_ptr<ir::Graph>> graph = frontends::Import(options.framework, {options.model});
   if (!graph.ok()) {
-    if (options.framework != 5) return Error(ErrorCode::E10001, {absl::StrCat(options.framework), "--framework", std::string(graph.status().message())});
+    if (options.framework != 5)
+      return Error(ErrorCode::E10001, {absl::StrCat(options.framework), "--framework", std::string(graph.status().message())});
     return WithCode(graph.status(), Stage::kImport, options.model);
   }
   OMKIT_RETURN_IF_ERROR(CheckInputShapes(options.input_shapes, **graph));

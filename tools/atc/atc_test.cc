@@ -19,13 +19,15 @@ namespace {
 
 // x[N,4] -> Gemm -> Relu -> y[N,2]; N is open unless `batch` is given.
 std::string Model(const std::string& batch) {
-  return frontends::ModelBytesFromText(absl::StrCat(
-      "ir_version: 8 opset_import { version: 13 } graph { name: 'net' "
-      "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { ", batch, " } dim { dim_value: 4 } } } } } output { name: 'y' } "
-      "initializer { name: 'w' data_type: 1 dims: 4 dims: 2 float_data: [1, -1, 2, -2, 3, -3, 4, -4] } "
-      "initializer { name: 'b' data_type: 1 dims: 2 float_data: [0.5, 0.25] } "
-      "node { name: 'fc' op_type: 'Gemm' input: 'x' input: 'w' input: 'b' output: 'h' } "
-      "node { name: 'act' op_type: 'Relu' input: 'h' output: 'y' } }"));
+  return frontends::ModelBytesFromText(
+      absl::StrCat("ir_version: 8 opset_import { version: 13 } graph { name: 'net' "
+                   "input { name: 'x' type { tensor_type { elem_type: 1 shape { dim { ",
+                   batch,
+                   " } dim { dim_value: 4 } } } } } output { name: 'y' } "
+                   "initializer { name: 'w' data_type: 1 dims: 4 dims: 2 float_data: [1, -1, 2, -2, 3, -3, 4, -4] } "
+                   "initializer { name: 'b' data_type: 1 dims: 2 float_data: [0.5, 0.25] } "
+                   "node { name: 'fc' op_type: 'Gemm' input: 'x' input: 'w' input: 'b' output: 'h' } "
+                   "node { name: 'act' op_type: 'Relu' input: 'h' output: 'y' } }"));
 }
 
 struct Result {
@@ -108,7 +110,8 @@ TEST_F(AtcTest, TheSameCommandGivesTheSameBytes) {
 }
 
 TEST_F(AtcTest, Int8WithCalibrationSamples) {
-  const Result result = Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host", "--display_model_info=1"});
+  const Result result =
+      Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host", "--display_model_info=1"});
   EXPECT_EQ(result.code, 0) << result.out;
   EXPECT_TRUE(absl::StrContains(result.out, "quant_type[1]")) << result.out;
   EXPECT_FALSE(absl::StrContains(result.out, "int8_steps[0]")) << result.out;
@@ -130,8 +133,8 @@ TEST_F(AtcTest, FailuresHaveCodesAndWriteNothing) {
   Write("broken.onnx", "this is no model");
   ExpectFailure(Compile("broken.onnx"), "E13005", "is not an ONNX model");
   Write("loop.onnx", frontends::ModelBytesFromText(
-                        "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
-                        "output { name: 'y' } node { name: 'g' op_type: 'Loop' input: 'x' output: 'y' } }"));
+                         "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
+                         "output { name: 'y' } node { name: 'g' op_type: 'Loop' input: 'x' output: 'y' } }"));
   ExpectFailure(Compile("loop.onnx"), "E16002", "\n          node 'g': Loop, domain 'ai.onnx', opset 13");
   ExpectFailure(Run({"--framework=3", "--model=m.pb", "--output=" + Path("net"), "--soc_version=host"}), "E10001", "TensorFlow");
   ExpectFailure(Compile("fixed.onnx", {"--quant_type=1"}), "E10058", "--calibrate_tool_path");
@@ -159,8 +162,9 @@ TEST_F(AtcTest, ShowsAnOfflineModel) {
   ASSERT_EQ(Compile("fixed.onnx").code, 0);
   const Result result = Run({"--mode=6", "--om=" + Path("net.om")});
   EXPECT_EQ(result.code, 0);
-  for (const std::string line : {"============ Display Model Info start ============\n", "Original Atc command line: atc --framework=5 --model=",
-                                 "], soc_version[cpu-reference], framework_type[5].\n", "resource info: memory_size[", "om       info: modeldef_size[",
+  for (const std::string line : {"============ Display Model Info start ============\n",
+                                 "Original Atc command line: atc --framework=5 --model=", "], soc_version[cpu-reference], framework_type[5].\n",
+                                 "resource info: memory_size[", "om       info: modeldef_size[",
                                  "input 0:  name[x], type[float32], shape[1,4], format[", "============ Display Model Info end   ============\n"}) {
     EXPECT_TRUE(absl::StrContains(result.out, line)) << line << "\n" << result.out;
   }
@@ -178,8 +182,8 @@ TEST_F(AtcTest, HelpSucceedsAndTeaches) {
 
 TEST_F(AtcTest, KeptNodesStayInFloat) {
   Write("keep.txt", "OpType::Gemm\n");
-  const Result result = Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host", "--keep_dtype=" + Path("keep.txt"),
-                                               "--display_model_info=1"});
+  const Result result = Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host",
+                                               "--keep_dtype=" + Path("keep.txt"), "--display_model_info=1"});
   EXPECT_EQ(result.code, 0) << result.out;
   EXPECT_TRUE(absl::StrContains(result.out, "int8_steps[0]")) << result.out;
 }

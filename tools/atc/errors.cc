@@ -93,8 +93,8 @@ std::string CodeOf(const absl::Status& status) { return RowOf(status).code; }
 
 std::string FormatError(const absl::Status& status, int pid, absl::string_view time) {
   const Row& row = RowOf(status);
-  return absl::StrCat("[PID: ", pid, "] ", time, " ", row.title, "(", row.code,
-                      "): ", absl::StrReplaceAll(status.message(), {{"\n", "\n        "}}), "\n");
+  return absl::StrCat("[PID: ", pid, "] ", time, " ", row.title, "(", row.code, "): ", absl::StrReplaceAll(status.message(), {{"\n", "\n        "}}),
+                      "\n");
 }
 
 }  // namespace omkit::atc

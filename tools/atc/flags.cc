@@ -70,8 +70,10 @@ absl::Status Flags::Set(const FlagRow& row, const std::string& value) {
   }
   int number = 0;
   if (row.type == FlagType::kInt) {
-    const bool digits = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); });
-    if (!digits || !absl::SimpleAtoi(value, &number)) return Error(ErrorCode::E10003, {value, row.name, "The value must be digits of a 32-bit number"});
+    const bool digits =
+        !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); });
+    if (!digits || !absl::SimpleAtoi(value, &number))
+      return Error(ErrorCode::E10003, {value, row.name, "The value must be digits of a 32-bit number"});
   }
   const std::string text = row.type == FlagType::kInt ? absl::StrCat(number) : value;
   const std::vector<std::string> allowed = absl::StrSplit(row.values, '|', absl::SkipEmpty());
@@ -142,7 +144,10 @@ std::string HelpText() {
     absl::StrAppend(&text, "  --", row.name);
     if (row.values[0] != '\0') absl::StrAppend(&text, "=", row.values);
     if (row.default_value[0] != '\0') absl::StrAppend(&text, " (default ", row.default_value, ")");
-    absl::StrAppend(&text, "\n      ", row.status == FlagStatus::kNoEffect ? "[no effect] " : row.status == FlagStatus::kRejected ? "[not supported] " : "",
+    absl::StrAppend(&text, "\n      ",
+                    row.status == FlagStatus::kNoEffect   ? "[no effect] "
+                    : row.status == FlagStatus::kRejected ? "[not supported] "
+                                                          : "",
                     row.help, "\n");
   }
   return text;

@@ -35,7 +35,8 @@ TEST(Flags, TableIsConsistent) {
 }
 
 TEST(Flags, AcceptsEveryForm) {
-  const Arguments forms[] = {{"--input_shape=x:1,2"}, {"--input_shape", "x:1,2"}, {"-input_shape=x:1,2"}, {"--input-shape=x:1,2"}, {"-input-shape", "x:1,2"}};
+  const Arguments forms[] = {
+      {"--input_shape=x:1,2"}, {"--input_shape", "x:1,2"}, {"-input_shape=x:1,2"}, {"--input-shape=x:1,2"}, {"-input-shape", "x:1,2"}};
   for (const Arguments& form : forms) {
     const auto flags = Parse(form);
     ASSERT_TRUE(flags.ok()) << form[0] << flags.status();
@@ -48,8 +49,10 @@ TEST(Flags, AcceptsEveryForm) {
   EXPECT_EQ(Parse({"--model="})->Get("model"), "");
   EXPECT_EQ(Parse({"--model=a=b"})->Get("model"), "a=b");
   EXPECT_EQ(Parse({"--enable_single_stream"})->Get("enable_single_stream"), "true");
-  for (const char* yes : {"1", "t", "TRUE", "y", "Yes"}) EXPECT_EQ(Parse({absl::StrCat("--enable_single_stream=", yes)})->Get("enable_single_stream"), "true");
-  for (const char* no : {"0", "f", "False", "n", "NO"}) EXPECT_EQ(Parse({absl::StrCat("--enable_single_stream=", no)})->Get("enable_single_stream"), "false");
+  for (const char* yes : {"1", "t", "TRUE", "y", "Yes"})
+    EXPECT_EQ(Parse({absl::StrCat("--enable_single_stream=", yes)})->Get("enable_single_stream"), "true");
+  for (const char* no : {"0", "f", "False", "n", "NO"})
+    EXPECT_EQ(Parse({absl::StrCat("--enable_single_stream=", no)})->Get("enable_single_stream"), "false");
   for (const char* help : {"-h", "--h", "--help"}) EXPECT_TRUE(Parse({help, "--nonsense"})->help());
 }
 
@@ -108,7 +111,8 @@ Arguments Complete(const Arguments& more) {
 }
 
 TEST(Options, ReadsACompleteCommandLine) {
-  const auto flags = Parse(Complete({"--input_shape=x:1,3,8,8;y:", "--quant_type=1", "--calibrate_tool_path=data", "--log_level=error", "--output_type=FP32"}));
+  const auto flags =
+      Parse(Complete({"--input_shape=x:1,3,8,8;y:", "--quant_type=1", "--calibrate_tool_path=data", "--log_level=error", "--output_type=FP32"}));
   ASSERT_TRUE(flags.ok());
   const auto options = MakeOptions(*flags);
   ASSERT_TRUE(options.ok()) << options.status();
@@ -187,8 +191,18 @@ TEST(InputShape, Grammar) {
   EXPECT_EQ(*ParseInputShape("a:b:0:1, 2;c: 3 ;"), (InputShapes{{"a:b:0", {1, 2}}, {"c", {3}}}));
   EXPECT_EQ(*ParseInputShape("scalar:"), (InputShapes{{"scalar", {}}}));
   const std::pair<const char*, const char*> errors[] = {
-      {"1,2,3", "E10002"}, {":1,2", "E10002"}, {";", "E10002"}, {"x:1.5", "E10002"}, {"x:1,,2", "E10002"}, {"x:a", "E10002"},
-      {"x:1;x:2", "E10002"}, {"x:0", "E10011"}, {"x:-2", "E10011"}, {"x:99999999999999", "E10011"}, {"x:-1", "E10055"}, {"x:1~4", "E10055"},
+      {"1,2,3", "E10002"},
+      {":1,2", "E10002"},
+      {";", "E10002"},
+      {"x:1.5", "E10002"},
+      {"x:1,,2", "E10002"},
+      {"x:a", "E10002"},
+      {"x:1;x:2", "E10002"},
+      {"x:0", "E10011"},
+      {"x:-2", "E10011"},
+      {"x:99999999999999", "E10011"},
+      {"x:-1", "E10055"},
+      {"x:1~4", "E10055"},
       {"x:1,1,1,1,1,1,1,1,1", "E10002"},
   };
   for (const auto& [text, code] : errors) {
@@ -237,7 +251,8 @@ TEST(Errors, StatusesOfLowerFloorsGetCodes) {
   EXPECT_EQ(CodeOf(WithCode(absl::ResourceExhaustedError("x"), Stage::kWrite, "net.om")), "E13004");
   EXPECT_EQ(CodeOf(WithCode(bad, Stage::kCalibrationData, "dir")), "E10001");
   EXPECT_TRUE(WithCode(absl::OkStatus(), Stage::kWrite, "x").ok());
-  EXPECT_EQ(FormatError(Error(ErrorCode::E10054, {"--model"}), 7, "now").substr(0, 62), "[PID: 7] now Invalid_Argument(E10054): The required parameter ");
+  EXPECT_EQ(FormatError(Error(ErrorCode::E10054, {"--model"}), 7, "now").substr(0, 62),
+            "[PID: 7] now Invalid_Argument(E10054): The required parameter ");
 }
 
 TEST(Help, ListsEveryFlag) {

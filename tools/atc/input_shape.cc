@@ -18,7 +18,8 @@ absl::StatusOr<int64_t> ParseDim(const std::string& text, absl::string_view dim)
   dim = absl::StripAsciiWhitespace(dim);
   if (dim.find('.') != dim.npos) return Error(ErrorCode::E10002, {text, "The float number is unsupported", kForm});
   if (dim == "-1" || dim.find('~') != dim.npos) {
-    return Error(ErrorCode::E10055, {absl::StrCat("dimension '", dim, "' in --input_shape asks for a shape that changes at run time; give a fixed number")});
+    return Error(ErrorCode::E10055,
+                 {absl::StrCat("dimension '", dim, "' in --input_shape asks for a shape that changes at run time; give a fixed number")});
   }
   int64_t value = 0;
   if (!absl::SimpleAtoi(dim, &value)) {
@@ -64,8 +65,9 @@ absl::Status CheckInputShapes(const InputShapes& shapes, const ir::Graph& graph)
     const auto input = inputs.find(name);
     if (input == inputs.end()) {
       const std::string near = NearestName(name, names);
-      return Error(ErrorCode::E10016, {name, "input_shape", absl::StrCat("The model's inputs are: ", absl::StrJoin(names, ", "), ".",
-                                                                        near.empty() ? "" : absl::StrCat(" Did you mean '", near, "'?"))});
+      return Error(ErrorCode::E10016, {name, "input_shape",
+                                       absl::StrCat("The model's inputs are: ", absl::StrJoin(names, ", "), ".",
+                                                    near.empty() ? "" : absl::StrCat(" Did you mean '", near, "'?"))});
     }
     const int rank = input->second->rank();
     if (static_cast<int>(dims.size()) != rank) return Error(ErrorCode::E10049, {absl::StrCat(dims.size()), absl::StrCat(rank), name});

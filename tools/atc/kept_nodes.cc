@@ -35,8 +35,9 @@ absl::StatusOr<std::set<std::string>> ReadKeptNodes(const std::string& path, con
     }
     if (found) continue;
     const std::string near = NearestName(line, known);
-    return Error(ErrorCode::E10001, {path, "--keep_dtype", absl::StrCat("Line ", number, ": the model has no node '", line, "'",
-                                                                      near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?"))});
+    return Error(ErrorCode::E10001, {path, "--keep_dtype",
+                                     absl::StrCat("Line ", number, ": the model has no node '", line, "'",
+                                                  near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?"))});
   }
   return kept;
 }

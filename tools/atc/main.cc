@@ -13,7 +13,8 @@ namespace {
 
 // Says so in the tool's own words; nothing can be allocated any more.
 void OutOfMemory() {
-  const char* const lines[] = {"...\n", omkit::atc::kFailure, "\nResource_Error(E13023): The model is larger than the system's limit. Reason: out of memory.\n"};
+  const char* const lines[] = {"...\n", omkit::atc::kFailure,
+                               "\nResource_Error(E13023): The model is larger than the system's limit. Reason: out of memory.\n"};
   for (const char* line : lines) {
     if (write(STDOUT_FILENO, line, std::strlen(line)) < 0) break;
   }

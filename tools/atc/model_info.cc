@@ -39,17 +39,16 @@ absl::StatusOr<std::string> ModelInfo(const std::string& om_path) {
   const absl::StatusOr<runtime::LoadedOm> om = runtime::LoadOm(om_path);
   if (!om.ok()) return WithCode(om.status(), Stage::kLoadOm, om_path);
   const runtime::Program& program = om->program;
-  return absl::StrCat(
-      "============ Display Model Info start ============\n", "Original Atc command line: ", Entry(program, "command_line"), "\n",
-      "system   info: atc_version[", Entry(program, "producer"), "], soc_version[", absl::Utf8SafeCEscape(program.soc_version),
-      "], framework_type[5].\n", "resource info: memory_size[", program.arena_size, " B], weight_size[", om->weights_size,
-      " B], stream_num[1], event_num[0].\n", "om       info: modeldef_size[", SectionLength(*om, runtime::OmSection::kManifest),
-      " B], weight_data_size[", SectionLength(*om, runtime::OmSection::kWeights),
-      " B], tbe_kernels_size[0 B], cust_aicpu_kernel_store_size[0 B], task_info_size[", SectionLength(*om, runtime::OmSection::kPlan),
-      " B], so_store_size[0 B].\n", "model    info: isa[", absl::Utf8SafeCEscape(program.isa), "], steps[", program.steps.size(),
-      "], int8_steps[", Entry(program, "int8_steps"), "], quant_type[", Entry(program, "quant_type"), "], source_model[",
-      Entry(program, "source_model"), "], source_hash[", Entry(program, "source_hash"), "].\n", Io("input", program.inputs),
-      Io("output", program.outputs), "============ Display Model Info end   ============\n");
+  return absl::StrCat("============ Display Model Info start ============\n", "Original Atc command line: ", Entry(program, "command_line"), "\n",
+                      "system   info: atc_version[", Entry(program, "producer"), "], soc_version[", absl::Utf8SafeCEscape(program.soc_version),
+                      "], framework_type[5].\n", "resource info: memory_size[", program.arena_size, " B], weight_size[", om->weights_size,
+                      " B], stream_num[1], event_num[0].\n", "om       info: modeldef_size[", SectionLength(*om, runtime::OmSection::kManifest),
+                      " B], weight_data_size[", SectionLength(*om, runtime::OmSection::kWeights),
+                      " B], tbe_kernels_size[0 B], cust_aicpu_kernel_store_size[0 B], task_info_size[", SectionLength(*om, runtime::OmSection::kPlan),
+                      " B], so_store_size[0 B].\n", "model    info: isa[", absl::Utf8SafeCEscape(program.isa), "], steps[", program.steps.size(),
+                      "], int8_steps[", Entry(program, "int8_steps"), "], quant_type[", Entry(program, "quant_type"), "], source_model[",
+                      Entry(program, "source_model"), "], source_hash[", Entry(program, "source_hash"), "].\n", Io("input", program.inputs),
+                      Io("output", program.outputs), "============ Display Model Info end   ============\n");
 }
 
 }  // namespace omkit::atc

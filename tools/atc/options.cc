@@ -16,7 +16,8 @@ namespace {
 absl::Status CheckRejected(const Flags& flags) {
   for (const FlagRow& row : FlagRows()) {
     if (row.status != FlagStatus::kRejected || flags.Get(row.name) == row.default_value) continue;
-    return Error(ErrorCode::E10055, {absl::StrCat("--", row.name, "=", flags.Get(row.name), " (", row.help, ") is not supported; leave the flag out")});
+    return Error(ErrorCode::E10055,
+                 {absl::StrCat("--", row.name, "=", flags.Get(row.name), " (", row.help, ") is not supported; leave the flag out")});
   }
   return absl::OkStatus();
 }
@@ -48,7 +49,8 @@ absl::Status CheckPairs(const Flags& flags) {
   }
   if (flags.Given("deterministic") && flags.Given("deterministic_level") &&
       (flags.GetInt("deterministic") == 0) != (flags.GetInt("deterministic_level") == 0)) {
-    return Error(ErrorCode::E10001, {flags.Get("deterministic_level"), "--deterministic_level", "It and --deterministic must both be 0 or both be non-zero"});
+    return Error(ErrorCode::E10001,
+                 {flags.Get("deterministic_level"), "--deterministic_level", "It and --deterministic must both be 0 or both be non-zero"});
   }
   return absl::OkStatus();
 }
@@ -88,7 +90,8 @@ absl::Status ReadCompile(const Flags& flags, Options* options) {
   const std::string output_type = flags.Get("output_type");
   options->fp32_outputs = output_type == "FP32";
   if (!output_type.empty() && !options->fp32_outputs) {
-    return Error(ErrorCode::E10055, {absl::StrCat("--output_type=", output_type, " is not supported; outputs keep the type that the model gives them")});
+    return Error(ErrorCode::E10055,
+                 {absl::StrCat("--output_type=", output_type, " is not supported; outputs keep the type that the model gives them")});
   }
   return ReadQuantization(flags, options);
 }
@@ -101,7 +104,8 @@ absl::StatusOr<Options> MakeOptions(const Flags& flags) {
   SetLogLevel(options.log);
   OMKIT_RETURN_IF_ERROR(CheckPairs(flags));
   const int mode = flags.GetInt("mode");
-  if (mode != 0 && mode != 6) return Error(ErrorCode::E10055, {absl::StrCat("--mode=", mode, " is not supported; supported: 0 (compile) and 6 (show an offline model)")});
+  if (mode != 0 && mode != 6)
+    return Error(ErrorCode::E10055, {absl::StrCat("--mode=", mode, " is not supported; supported: 0 (compile) and 6 (show an offline model)")});
   OMKIT_RETURN_IF_ERROR(CheckRejected(flags));
   options.mode = static_cast<Mode>(mode);
   options.show_model = flags.GetInt("display_model_info") == 1;

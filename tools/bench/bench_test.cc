@@ -1,9 +1,9 @@
 #include "tools/bench/bench.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <sstream>
-
-#include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "nlohmann/json.hpp"
@@ -32,8 +32,8 @@ class BenchTest : public ::testing::Test {
 
 TEST_F(BenchTest, MeasuresEveryModelWithEveryNumberOfThreads) {
   std::ostringstream out, err;
-  const int code = RunBench({"--om", folder_ + "/a.om", "--om", folder_ + "/b.om", "--threads=1,2", "--loop=25", "--burst=4", "--layers", "--peak=100",
-                             "--peak-f32=50", "--json", folder_ + "/r.json"},
+  const int code = RunBench({"--om", folder_ + "/a.om", "--om", folder_ + "/b.om", "--threads=1,2", "--loop=25", "--burst=4", "--layers",
+                             "--peak=100", "--peak-f32=50", "--json", folder_ + "/r.json"},
                             out, err);
   ASSERT_EQ(code, 0) << err.str();
   const nlohmann::json json = nlohmann::json::parse(*ReadFile(folder_ + "/r.json"), nullptr, false);
@@ -62,7 +62,8 @@ TEST_F(BenchTest, MeasuresEveryModelWithEveryNumberOfThreads) {
 
 TEST_F(BenchTest, SecondsLimitTheTime) {
   std::ostringstream out, err;
-  ASSERT_EQ(RunBench({"--om", folder_ + "/a.om", "--seconds=0.02", "--peak=1", "--peak-f32=1", "--json", folder_ + "/r.json"}, out, err), 0) << err.str();
+  ASSERT_EQ(RunBench({"--om", folder_ + "/a.om", "--seconds=0.02", "--peak=1", "--peak-f32=1", "--json", folder_ + "/r.json"}, out, err), 0)
+      << err.str();
   const nlohmann::json result = nlohmann::json::parse(*ReadFile(folder_ + "/r.json"), nullptr, false)["results"][0];
   EXPECT_GT(result["executions"], 1);
   EXPECT_LT(result["executions"].get<double>() * result["min_ms"].get<double>(), 1000);

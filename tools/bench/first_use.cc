@@ -66,8 +66,9 @@ absl::StatusOr<FirstUse> InChild(const std::string& path, int threads) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   if (complete) return use;
-  return absl::InternalError(WIFSIGNALED(status) ? absl::StrCat("the process that loads and executes the model once was ended by signal ", WTERMSIG(status))
-                                                 : "the process that loads and executes the model once failed");
+  return absl::InternalError(WIFSIGNALED(status)
+                                 ? absl::StrCat("the process that loads and executes the model once was ended by signal ", WTERMSIG(status))
+                                 : "the process that loads and executes the model once failed");
 }
 
 }  // namespace

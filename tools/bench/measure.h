@@ -25,9 +25,9 @@ struct Result {
   std::string soc_version;
   int threads = 1;
   runtime::LatencyStatistics latency;
-  int64_t operations = 0;           // of all steps, for one execution
-  int64_t load_ns = 0;              // Model::Load in a new process whose file is in the page cache
-  int64_t peak_rss_bytes = 0;       // of a process that loads the model and executes it once; 0: the system does not tell
+  int64_t operations = 0;      // of all steps, for one execution
+  int64_t load_ns = 0;         // Model::Load in a new process whose file is in the page cache
+  int64_t peak_rss_bytes = 0;  // of a process that loads the model and executes it once; 0: the system does not tell
   uint64_t weights_bytes = 0, workspace_bytes = 0;
   std::vector<LayerResult> layers;  // with Options::layers only
 };

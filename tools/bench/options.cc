@@ -32,7 +32,8 @@ absl::StatusOr<const Flag*> FindFlag(const std::string& name) {
     known.push_back(flag.name);
   }
   const std::string nearest = NearestName(name, known);
-  return absl::InvalidArgumentError(absl::StrCat("unknown flag '--", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '--", nearest, "'?")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown flag '--", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '--", nearest, "'?")));
 }
 
 // Flag name -> values in the order of the command line.
@@ -42,12 +43,14 @@ absl::StatusOr<Values> Split(absl::Span<const std::string> arguments) {
   Values values;
   for (size_t i = 0; i < arguments.size(); ++i) {
     absl::string_view text = arguments[i];
-    if (!absl::ConsumePrefix(&text, "--")) return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not a flag; models are given as --om ", text));
+    if (!absl::ConsumePrefix(&text, "--"))
+      return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not a flag; models are given as --om ", text));
     const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
     OMKIT_ASSIGN_OR_RETURN(const Flag* flag, FindFlag(parts.first));
     const bool has_value = absl::StrContains(text, '='), is_switch = *flag->value == '\0';
     if (is_switch && has_value) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " takes no value"));
-    if (!is_switch && !has_value && i + 1 == arguments.size()) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " needs a value: ", flag->value));
+    if (!is_switch && !has_value && i + 1 == arguments.size())
+      return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " needs a value: ", flag->value));
     std::vector<std::string>& list = values[flag->name];
     if (!list.empty() && parts.first != "om") return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " is given twice"));
     list.push_back(is_switch || has_value ? parts.second : arguments[++i]);

@@ -16,8 +16,8 @@ TEST(Options, Defaults) {
 }
 
 TEST(Options, All) {
-  const absl::StatusOr<Options> options =
-      ParseOptions({"--om", "a.om", "--om=b.om", "--threads=2,1", "--seconds", "0.5", "--burst=3", "--layers", "--peak=466", "--peak-f32=116.5", "--json=r.json"});
+  const absl::StatusOr<Options> options = ParseOptions(
+      {"--om", "a.om", "--om=b.om", "--threads=2,1", "--seconds", "0.5", "--burst=3", "--layers", "--peak=466", "--peak-f32=116.5", "--json=r.json"});
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->models, (std::vector<std::string>{"a.om", "b.om"}));
   EXPECT_EQ(options->threads, (std::vector<int>{2, 1}));

@@ -20,14 +20,15 @@ constexpr int kChains = 12;  // hides a latency of 4 to 6 cycles at two instruct
 
 // A function that runs kRounds times one group of instructions on each of kChains registers. In `text`, %0 is the chain, %1 scratch, %2 and
 // %3 are operands; OMKIT_DO is the assembler statement for it.
-#define OMKIT_LOOP(name, target, Type, zero, text)                                                                                        \
-  target void name() {                                                                                                                    \
-    Type a = zero, b = zero, t = zero;                                                                                                    \
+#define OMKIT_LOOP(name, target, Type, zero, text)                                                                                             \
+  target void name() {                                                                                                                         \
+    Type a = zero, b = zero, t = zero;                                                                                                         \
     Type c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero, c8 = zero, c9 = zero, c10 = zero, c11 = zero; \
-    for (int64_t i = 0; i < kRounds; ++i) {                                                                                               \
-      OMKIT_DO(text, c0) OMKIT_DO(text, c1) OMKIT_DO(text, c2) OMKIT_DO(text, c3) OMKIT_DO(text, c4) OMKIT_DO(text, c5)                   \
-      OMKIT_DO(text, c6) OMKIT_DO(text, c7) OMKIT_DO(text, c8) OMKIT_DO(text, c9) OMKIT_DO(text, c10) OMKIT_DO(text, c11)                 \
-    }                                                                                                                                     \
+    for (int64_t i = 0; i < kRounds; ++i) {                                                                                                    \
+      OMKIT_DO(text, c0)                                                                                                                       \
+      OMKIT_DO(text, c1) OMKIT_DO(text, c2) OMKIT_DO(text, c3) OMKIT_DO(text, c4) OMKIT_DO(text, c5) OMKIT_DO(text, c6) OMKIT_DO(text, c7)     \
+          OMKIT_DO(text, c8) OMKIT_DO(text, c9) OMKIT_DO(text, c10) OMKIT_DO(text, c11)                                                        \
+    }                                                                                                                                          \
   }
 
 struct Row {

@@ -27,8 +27,8 @@ std::string Percent(double value, double whole) { return whole > 0 && value > 0 
 void PrintLayers(const Machine& machine, const Result& result, std::ostream& out) {
   double sum = 0;
   for (const LayerResult& layer : result.layers) sum += static_cast<double>(layer.time.total_ns);
-  out << absl::StrFormat("\n%s, %d threads\n step    mean us     min us  share    Gop/s  %% peak  %-24s node\n", absl::Utf8SafeCHexEscape(result.model), result.threads,
-                         "kernel");
+  out << absl::StrFormat("\n%s, %d threads\n step    mean us     min us  share    Gop/s  %% peak  %-24s node\n",
+                         absl::Utf8SafeCHexEscape(result.model), result.threads, "kernel");
   for (size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& layer = result.layers[i];
     const double mean = static_cast<double>(layer.time.total_ns) / static_cast<double>(std::max<int64_t>(layer.time.executions, 1));
@@ -107,9 +107,10 @@ void PrintReport(const Machine& machine, const std::vector<Result>& results, std
   out << "threads  executions    min ms    p50 ms    p90 ms    p99 ms   mean ms   per s    Gop/s  load ms  peak MiB  model\n";
   for (const Result& result : results) {
     const runtime::LatencyStatistics& latency = result.latency;
-    out << absl::StrFormat("%7d %11d %9.4f %9.4f %9.4f %9.4f %9.4f %7.1f %8.1f %8.2f %9.1f  %s\n", result.threads, latency.executions, Ms(static_cast<double>(latency.least)),
-                           Ms(static_cast<double>(latency.p50)), Ms(static_cast<double>(latency.p90)), Ms(static_cast<double>(latency.p99)), Ms(latency.mean),
-                           latency.throughput(), Gops(result.operations, static_cast<double>(latency.least)), Ms(static_cast<double>(result.load_ns)),
+    out << absl::StrFormat("%7d %11d %9.4f %9.4f %9.4f %9.4f %9.4f %7.1f %8.1f %8.2f %9.1f  %s\n", result.threads, latency.executions,
+                           Ms(static_cast<double>(latency.least)), Ms(static_cast<double>(latency.p50)), Ms(static_cast<double>(latency.p90)),
+                           Ms(static_cast<double>(latency.p99)), Ms(latency.mean), latency.throughput(),
+                           Gops(result.operations, static_cast<double>(latency.least)), Ms(static_cast<double>(result.load_ns)),
                            Mib(static_cast<double>(result.peak_rss_bytes)), Text(result.model));
   }
   for (const Result& result : results) {

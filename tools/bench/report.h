@@ -12,10 +12,10 @@
 namespace omkit::bench {
 
 struct Machine {
-  std::string cpu;   // name of the processor, "" if the system does not tell
-  int cores = 1;     // that this process may use
-  std::string isa;   // best tier
-  Peak peak;         // of one core
+  std::string cpu;  // name of the processor, "" if the system does not tell
+  int cores = 1;    // that this process may use
+  std::string isa;  // best tier
+  Peak peak;        // of one core
 };
 
 // Names of the processor and so on; `peak` is left empty.

@@ -38,7 +38,8 @@ std::string Usage() {
 
 absl::Status Unknown(absl::string_view what, absl::string_view name, const std::vector<std::string>& known) {
   const std::string nearest = NearestName(name, known);
-  return absl::InvalidArgumentError(absl::StrCat("unknown ", what, " '", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown ", what, " '", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
 }
 
 const Flag* FindFlag(absl::string_view name) {
@@ -70,9 +71,11 @@ absl::StatusOr<ParsedArguments> Parse(Arguments arguments) {
     }
     const bool has_value = absl::StrContains(text, '='), is_switch = *flag->value == '\0';
     if (is_switch && has_value) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " takes no value"));
-    if (!is_switch && !has_value && i + 1 == arguments.size()) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " needs a value: ", flag->value));
+    if (!is_switch && !has_value && i + 1 == arguments.size())
+      return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " needs a value: ", flag->value));
     std::string value = is_switch || has_value ? name_value.second : arguments[++i];
-    if (!parsed.flags.emplace(flag->name, std::move(value)).second) return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " is given twice"));
+    if (!parsed.flags.emplace(flag->name, std::move(value)).second)
+      return absl::InvalidArgumentError(absl::StrCat("--", flag->name, " is given twice"));
   }
   return parsed;
 }
@@ -109,7 +112,8 @@ absl::StatusOr<Command> ParseCommand(Arguments arguments) {
   const std::string& name = arguments[0];
   if (name != "info" && name != "run") return Unknown("command", name, {"info", "run", "help"});
   OMKIT_ASSIGN_OR_RETURN(const ParsedArguments parsed, Parse(arguments.subspan(1)));
-  if (parsed.files.size() != 1) return absl::InvalidArgumentError(absl::StrCat("om ", name, " needs one offline model, ", parsed.files.size(), " given"));
+  if (parsed.files.size() != 1)
+    return absl::InvalidArgumentError(absl::StrCat("om ", name, " needs one offline model, ", parsed.files.size(), " given"));
   if (name == "info" && !parsed.flags.empty()) return absl::InvalidArgumentError(absl::StrCat("om info has no flag --", parsed.flags.begin()->first));
   Command command;
   command.run = name == "run";

@@ -1,9 +1,9 @@
 #include "tools/om/om.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <sstream>
-
-#include <gtest/gtest.h>
 
 #include "backends/run_side.h"
 #include "base/file.h"
@@ -46,7 +46,9 @@ class OmTest : public ::testing::Test {
   std::string folder_, model_;
 };
 
-void ExpectContains(const std::string& text, const std::string& part) { EXPECT_NE(text.find(part), std::string::npos) << text << "\nlacks: " << part; }
+void ExpectContains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << text << "\nlacks: " << part;
+}
 
 TEST_F(OmTest, HelpNamesAllFlags) {
   const Result result = Om({"help"});
@@ -84,8 +86,9 @@ TEST_F(OmTest, WrongCommandLines) {
 TEST_F(OmTest, InfoPrintsWhatTheFileHolds) {
   const Result result = Om({"info", model_});
   EXPECT_EQ(result.code, 0) << result.err;
-  for (const char* part : {"model        fake", "soc_version  cpu-reference", "isa          generic", "weights      400 bytes", "arena        896 bytes",
-                           "producer = test", "float32", "1x100", "fake.scale", "arena[448+400]", "input0[0+400]", "output0[0+400]", "weights[0+400]", "add2"}) {
+  for (const char* part :
+       {"model        fake", "soc_version  cpu-reference", "isa          generic", "weights      400 bytes", "arena        896 bytes",
+        "producer = test", "float32", "1x100", "fake.scale", "arena[448+400]", "input0[0+400]", "output0[0+400]", "weights[0+400]", "add2"}) {
     ExpectContains(result.out, part);
   }
 }
@@ -104,7 +107,8 @@ TEST_F(OmTest, RunWritesOutputs) {
   for (int64_t i = 0; i < kFakeElements; ++i) x[i] = static_cast<float>(i * i % 17);
   const std::string input(reinterpret_cast<const char*>(x.data()), x.size() * sizeof(float));
   ASSERT_TRUE(WriteFile(folder_ + "/x.bin", input).ok());
-  const Result result = Om({"run", model_, "--input", folder_ + "/x.bin", "--output=" + folder_ + "/out", "--loop=5", "--warmup=1", "--threads=2", "--profile"});
+  const Result result =
+      Om({"run", model_, "--input", folder_ + "/x.bin", "--output=" + folder_ + "/out", "--loop=5", "--warmup=1", "--threads=2", "--profile"});
   ASSERT_EQ(result.code, 0) << result.err;
   for (const char* part : {"2 threads", "p99", "executions per second", "fake.add", "scale"}) ExpectContains(result.out, part);
   const std::vector<float> y = runtime::FakeResult(x);

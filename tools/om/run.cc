@@ -107,8 +107,8 @@ absl::Status Run(const RunRequest& request, std::ostream& out) {
     OMKIT_RETURN_IF_ERROR(model->Execute(input_addresses, output_addresses, request.profile ? &profiler : nullptr));
     ns.push_back(runtime::MonotonicNanoseconds() - begin);
   }
-  out << absl::StrFormat("model        %s (%s), %d threads, load %.2f ms\n", absl::Utf8SafeCHexEscape(model->program().model_name), model->program().soc_version,
-                         model->threads(), load_ns * 1e-6);
+  out << absl::StrFormat("model        %s (%s), %d threads, load %.2f ms\n", absl::Utf8SafeCHexEscape(model->program().model_name),
+                         model->program().soc_version, model->threads(), load_ns * 1e-6);
   out << absl::StrFormat("memory       weights %d bytes, workspace %d bytes\n", model->weights_bytes(), model->workspace_bytes());
   if (request.inputs.empty() && !model->inputs().empty()) out << "inputs       zeros (no --input)\n";
   PrintLatencies(runtime::Summarize(std::move(ns)), out);

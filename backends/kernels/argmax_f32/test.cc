@@ -1,7 +1,6 @@
-#include "backends/kernels/argmax_f32/argmax_f32.h"
-
 #include <cmath>
 
+#include "backends/kernels/argmax_f32/argmax_f32.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -48,7 +47,8 @@ TEST_F(ArgMaxF32Test, NanNeverWins) {
   const int64_t dims[1] = {4}, one[1] = {1};
   const ArgMaxF32Params p = {DenseView(dims, 1, 4), DenseView(one, 1, 8), 0, 0, 0};
   std::vector<uint8_t> got;
-  ASSERT_NO_FATAL_FAILURE(RunAllTiers(ArgMaxF32Kernel, p, {Arena(std::vector<float>{NAN, 1.0f, NAN, 2.0f}), Arena(std::vector<int64_t>(1))}, 1, &got));
+  ASSERT_NO_FATAL_FAILURE(
+      RunAllTiers(ArgMaxF32Kernel, p, {Arena(std::vector<float>{NAN, 1.0f, NAN, 2.0f}), Arena(std::vector<int64_t>(1))}, 1, &got));
   EXPECT_EQ(got, Arena(std::vector<int64_t>{3}).bytes);
 }
 

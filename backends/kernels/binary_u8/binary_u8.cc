@@ -6,9 +6,9 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)             \
-  namespace tier {                        \
-  void BinaryU8(const KernelArgs& args);  \
+#define OMKIT_TIER(tier, isa)            \
+  namespace tier {                       \
+  void BinaryU8(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER

@@ -47,7 +47,8 @@ void Run(const BinaryU8Params& p, const KernelArgs& args) {
       const int count = end - i < kLanes ? static_cast<int>(end - i) : kLanes;
       const LanesU8 q = Apply<kOp>(Gather(x + i * sa, sa, count), Gather(y + i * sb, sb, count), p, rounding);
       if (so == 1) StoreSome(z + i, q, count);
-      else for (int j = 0; j < count; ++j) z[(i + j) * so] = q[j];
+      else
+        for (int j = 0; j < count; ++j) z[(i + j) * so] = q[j];
     }
   });
 }

@@ -1,5 +1,4 @@
 #include "backends/kernels/binary_u8/binary_u8.h"
-
 #include "backends/kernels/step_views.h"
 #include "base/quant.h"
 #include "gtest/gtest.h"

@@ -1,8 +1,7 @@
-#include "backends/kernels/cast/cast.h"
-
 #include <cmath>
 #include <limits>
 
+#include "backends/kernels/cast/cast.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {

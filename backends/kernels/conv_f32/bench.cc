@@ -16,11 +16,11 @@ struct Layer {
   int64_t kernel, stride, in_channels, out_channels, size;  // size: height and width of the input; out_channels 0: depthwise
 };
 const Layer kLayers[] = {
-    {3, 2, 3, 32, 224},   {1, 1, 32, 16, 112},  {1, 1, 16, 96, 112},   {1, 1, 96, 24, 56},   {1, 1, 24, 144, 56},   {1, 1, 192, 64, 14},
-    {1, 1, 64, 384, 14},  {1, 1, 384, 64, 14},  {1, 1, 160, 960, 7},   {1, 1, 960, 320, 7},  {1, 1, 320, 1280, 7},  {1, 1, 1280, 1000, 1},
-    {7, 2, 3, 64, 224},   {1, 1, 64, 64, 56},   {3, 1, 64, 64, 56},    {1, 1, 64, 256, 56},  {1, 1, 256, 64, 56},   {3, 2, 128, 128, 56},
-    {3, 1, 128, 128, 28}, {1, 1, 512, 128, 28}, {3, 1, 256, 256, 14},  {1, 1, 256, 1024, 14}, {3, 1, 512, 512, 7},  {1, 1, 2048, 512, 7},
-    {1, 2, 1024, 2048, 14}, {3, 1, 32, 0, 112}, {3, 2, 96, 0, 112},    {3, 1, 144, 0, 56},   {3, 1, 384, 0, 14},    {3, 1, 960, 0, 7},
+    {3, 2, 3, 32, 224},     {1, 1, 32, 16, 112},  {1, 1, 16, 96, 112},  {1, 1, 96, 24, 56},    {1, 1, 24, 144, 56},  {1, 1, 192, 64, 14},
+    {1, 1, 64, 384, 14},    {1, 1, 384, 64, 14},  {1, 1, 160, 960, 7},  {1, 1, 960, 320, 7},   {1, 1, 320, 1280, 7}, {1, 1, 1280, 1000, 1},
+    {7, 2, 3, 64, 224},     {1, 1, 64, 64, 56},   {3, 1, 64, 64, 56},   {1, 1, 64, 256, 56},   {1, 1, 256, 64, 56},  {3, 2, 128, 128, 56},
+    {3, 1, 128, 128, 28},   {1, 1, 512, 128, 28}, {3, 1, 256, 256, 14}, {1, 1, 256, 1024, 14}, {3, 1, 512, 512, 7},  {1, 1, 2048, 512, 7},
+    {1, 2, 1024, 2048, 14}, {3, 1, 32, 0, 112},   {3, 2, 96, 0, 112},   {3, 1, 144, 0, 56},    {3, 1, 384, 0, 14},   {3, 1, 960, 0, 7},
 };
 
 void Run(benchmark::State& state, Isa isa, const Layer& l) {
@@ -49,8 +49,7 @@ void Run(benchmark::State& state, Isa isa, const Layer& l) {
   if (!runner.Prepare().ok()) return state.SkipWithError("refused");
   for (auto _ : state) runner.RunPrepared(0, 1);
   const double depth = static_cast<double>(l.kernel * l.kernel * (depthwise ? 1 : l.in_channels));
-  state.counters["GFLOPS"] =
-      benchmark::Counter(2e-9 * static_cast<double>(p.out.elements()) * depth, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOPS"] = benchmark::Counter(2e-9 * static_cast<double>(p.out.elements()) * depth, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 const bool kRegistered = [] {
@@ -58,9 +57,10 @@ const bool kRegistered = [] {
   RegisterDwConvF32Kernels();
   for (Isa isa : RunnableTiers()) {
     for (const Layer& l : kLayers) {
-      const std::string shape = l.out_channels ? std::to_string(l.in_channels) + "to" + std::to_string(l.out_channels) : "depthwise" + std::to_string(l.in_channels);
-      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" + std::to_string(l.stride) +
-                               "/" + shape + "/" + std::to_string(l.size);
+      const std::string shape =
+          l.out_channels ? std::to_string(l.in_channels) + "to" + std::to_string(l.out_channels) : "depthwise" + std::to_string(l.in_channels);
+      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" +
+                               std::to_string(l.stride) + "/" + shape + "/" + std::to_string(l.size);
       benchmark::RegisterBenchmark(name.c_str(), [isa, &l](benchmark::State& state) { Run(state, isa, l); })->Unit(benchmark::kMicrosecond);
     }
   }

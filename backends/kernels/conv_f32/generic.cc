@@ -11,7 +11,7 @@ constexpr int64_t kChunkBytes = 192 << 10;
 
 // Output pixels as rows of `width` pixels at equal distances.
 struct Pixels {
-  int64_t dims[3];           // N, OH, width
+  int64_t dims[3];                     // N, OH, width
   int64_t in[3], out[3], residual[3];  // strides in elements
 };
 
@@ -48,7 +48,8 @@ Pixels OutputPixels(const ConvF32Params& p) {
 
 class Conv {
  public:
-  Conv(const ConvF32Params& p, const KernelArgs& args) : p_(p), pixels_(OutputPixels(p)), per_row_((pixels_.dims[2] + kTilePixels - 1) / kTilePixels) {
+  Conv(const ConvF32Params& p, const KernelArgs& args)
+      : p_(p), pixels_(OutputPixels(p)), per_row_((pixels_.dims[2] + kTilePixels - 1) / kTilePixels) {
     in_ = static_cast<const float*>(args.operands[0]) + p.in.offset - p.pad_top * p.in.strides[1] - p.pad_left * p.in.strides[2];
     weights_ = static_cast<const float*>(args.operands[1]);
     bias_ = static_cast<const float*>(args.operands[2]);

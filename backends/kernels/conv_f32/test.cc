@@ -18,9 +18,8 @@ struct Case {
 
   int64_t ic() const { return p.in.dims[3] / p.groups; }
   std::vector<StepOperand> Operands(Isa isa) const {
-    const std::vector<uint8_t> packed =
-        depthwise ? PackDwConvF32Weights(isa, weights.data(), p.groups, p.kernel_h, p.kernel_w)
-                  : PackConvF32Weights(isa, weights.data(), p.out.dims[3], ic(), p.kernel_h, p.kernel_w, p.groups);
+    const std::vector<uint8_t> packed = depthwise ? PackDwConvF32Weights(isa, weights.data(), p.groups, p.kernel_h, p.kernel_w)
+                                                  : PackConvF32Weights(isa, weights.data(), p.out.dims[3], ic(), p.kernel_h, p.kernel_w, p.groups);
     std::vector<StepOperand> operands = {Arena(in), Constant(packed), Constant(bias), Arena(out)};
     if (p.has_residual) operands.push_back(Arena(residual));
     return operands;
@@ -102,8 +101,8 @@ void CheckCases(uint32_t seed, bool depthwise, int count, std::string (*kernel)(
   for (int i = 0; i < count; ++i) {
     const Case c = RandomCase(random, depthwise);
     const double terms = c.ic() * c.p.kernel_h * c.p.kernel_w + 2;
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(kernel, c.p, c.Operands(Isa::kGeneric), 3, c.p.out, [&](const auto& at) { return c.Reference(at); },
-                                           6e-8 * terms, 6e-8 * terms))
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+        kernel, c.p, c.Operands(Isa::kGeneric), 3, c.p.out, [&](const auto& at) { return c.Reference(at); }, 6e-8 * terms, 6e-8 * terms))
         << "case " << i;
   }
 }
@@ -135,7 +134,8 @@ TEST_F(ConvF32Test, SumsInOrderOfTapsThenChannels) {
   p.act_min = -kNoClamp;
   p.act_max = kNoClamp;
   const std::vector<float> x = {1.0f, 1e8f, -1e8f, 1.0f}, w(4, 1.0f), bias(64, 0.0f), y(1);
-  const std::vector<StepOperand> operands = {Arena(x), Constant(PackConvF32Weights(Isa::kGeneric, w.data(), 1, 4, 1, 1, 1)), Constant(bias), Arena(y)};
+  const std::vector<StepOperand> operands = {Arena(x), Constant(PackConvF32Weights(Isa::kGeneric, w.data(), 1, 4, 1, 1, 1)), Constant(bias),
+                                             Arena(y)};
   std::vector<uint8_t> bytes;
   ASSERT_NO_FATAL_FAILURE(RunAllTiers(ConvF32Kernel, p, operands, 3, &bytes));
   float got;

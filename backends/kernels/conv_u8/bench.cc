@@ -13,12 +13,12 @@ struct Layer {
   int64_t kernel, stride, in_channels, out_channels, size;  // size: height and width of the input
 };
 const Layer kLayers[] = {
-    {3, 2, 3, 32, 224},   {1, 1, 32, 16, 112},  {1, 1, 16, 96, 112},  {1, 1, 96, 24, 56},   {1, 1, 24, 144, 56},  {1, 1, 144, 24, 56},
-    {1, 1, 144, 32, 28},  {1, 1, 32, 192, 28},  {1, 1, 192, 32, 28},  {1, 1, 192, 64, 14},  {1, 1, 64, 384, 14},  {1, 1, 384, 64, 14},
-    {1, 1, 384, 96, 14},  {1, 1, 96, 576, 14},  {1, 1, 576, 96, 14},  {1, 1, 576, 160, 7},  {1, 1, 160, 960, 7},  {1, 1, 960, 160, 7},
-    {1, 1, 960, 320, 7},  {1, 1, 320, 1280, 7}, {1, 1, 1280, 1000, 1}, {7, 2, 3, 64, 224},  {1, 1, 64, 64, 56},   {3, 1, 64, 64, 56},
-    {1, 1, 64, 256, 56},  {1, 1, 256, 64, 56},  {3, 2, 128, 128, 56}, {3, 1, 128, 128, 28}, {1, 1, 512, 128, 28}, {3, 1, 256, 256, 14},
-    {1, 1, 256, 1024, 14}, {3, 1, 512, 512, 7}, {1, 1, 2048, 512, 7}, {1, 2, 1024, 2048, 14},
+    {3, 2, 3, 32, 224},    {1, 1, 32, 16, 112},  {1, 1, 16, 96, 112},   {1, 1, 96, 24, 56},     {1, 1, 24, 144, 56},  {1, 1, 144, 24, 56},
+    {1, 1, 144, 32, 28},   {1, 1, 32, 192, 28},  {1, 1, 192, 32, 28},   {1, 1, 192, 64, 14},    {1, 1, 64, 384, 14},  {1, 1, 384, 64, 14},
+    {1, 1, 384, 96, 14},   {1, 1, 96, 576, 14},  {1, 1, 576, 96, 14},   {1, 1, 576, 160, 7},    {1, 1, 160, 960, 7},  {1, 1, 960, 160, 7},
+    {1, 1, 960, 320, 7},   {1, 1, 320, 1280, 7}, {1, 1, 1280, 1000, 1}, {7, 2, 3, 64, 224},     {1, 1, 64, 64, 56},   {3, 1, 64, 64, 56},
+    {1, 1, 64, 256, 56},   {1, 1, 256, 64, 56},  {3, 2, 128, 128, 56},  {3, 1, 128, 128, 28},   {1, 1, 512, 128, 28}, {3, 1, 256, 256, 14},
+    {1, 1, 256, 1024, 14}, {3, 1, 512, 512, 7},  {1, 1, 2048, 512, 7},  {1, 2, 1024, 2048, 14},
 };
 
 void Run(benchmark::State& state, Isa isa, const Layer& layer) {
@@ -48,8 +48,9 @@ const bool kRegistered = [] {
   RegisterConvU8Kernels();
   for (Isa isa : RunnableTiers()) {
     for (const Layer& l : kLayers) {
-      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" + std::to_string(l.stride) +
-                               "/" + std::to_string(l.in_channels) + "to" + std::to_string(l.out_channels) + "/" + std::to_string(l.size);
+      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" +
+                               std::to_string(l.stride) + "/" + std::to_string(l.in_channels) + "to" + std::to_string(l.out_channels) + "/" +
+                               std::to_string(l.size);
       benchmark::RegisterBenchmark(name.c_str(), [isa, &l](benchmark::State& state) { Run(state, isa, l); })->Unit(benchmark::kMicrosecond);
     }
   }

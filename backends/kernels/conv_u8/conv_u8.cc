@@ -15,9 +15,9 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)           \
-  namespace tier {                      \
-  void ConvU8(const KernelArgs& args);  \
+#define OMKIT_TIER(tier, isa)          \
+  namespace tier {                     \
+  void ConvU8(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
@@ -30,8 +30,8 @@ absl::Status Verify(const runtime::Step& step) {
   const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, RoundUp(p.in.dims[3], 4)));
   if (p.in.dims[3] % p.groups != 0 || p.out.dims[3] % p.groups != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ",
-                                                   p.groups, " groups, expected multiples"));
+    return absl::InvalidArgumentError(absl::StrCat("convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ", p.groups,
+                                                   " groups, expected multiples"));
   }
   const CheckedSize bytes = PackedConvU8Size(kIsa, p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
   return VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1);

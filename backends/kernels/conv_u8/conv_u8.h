@@ -19,16 +19,16 @@ namespace omkit::kernels {
 // Operands: 0 input u8, 1 packed weights, 2 bias int32[oc] (zero point already folded in: b - zx * sum(w)), 3 multiplier f32[oc],
 // 4 output, 5 residual u8 (only when has_residual).
 struct ConvU8Params {
-  View in;    // N, H, W, C
-  View out;   // N, OH, OW, OC; u8, or f32 when float_output
+  View in;        // N, H, W, C
+  View out;       // N, OH, OW, OC; u8, or f32 when float_output
   View residual;  // same dims as out
   int32_t kernel_h, kernel_w;
   int32_t stride_h, stride_w;
   int32_t dilation_h, dilation_w;
   int32_t pad_top, pad_left;
   int32_t groups;
-  int32_t float_output;   // 1: out = float(acc) * multiplier + residual, clamped to [act_min, act_max]
-  int32_t out_zero;       // u8 output: clamp(round(...) + out_zero, clamp_min, clamp_max)
+  int32_t float_output;  // 1: out = float(acc) * multiplier + residual, clamped to [act_min, act_max]
+  int32_t out_zero;      // u8 output: clamp(round(...) + out_zero, clamp_min, clamp_max)
   int32_t clamp_min, clamp_max;
   int32_t has_residual;
   int32_t residual_zero;

@@ -17,15 +17,15 @@ struct GenericBlock {
   const int8_t* weights;
   const int32_t* bias;
   const float* multiplier;
-  int64_t channels;   // input channels of the group
-  int64_t row_step;   // bytes from tap (y, x) to (y + 1, x)
-  int64_t tap_step;   // bytes from tap (y, x) to (y, x + 1)
-  int count;          // output channels, at most 16
+  int64_t channels;  // input channels of the group
+  int64_t row_step;  // bytes from tap (y, x) to (y + 1, x)
+  int64_t tap_step;  // bytes from tap (y, x) to (y, x + 1)
+  int count;         // output channels, at most 16
 };
 
 template <int kPixels>
-void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in, int64_t in_step, const uint8_t* residual,
-                 int64_t residual_step, uint8_t* out, int64_t out_step, const Rounding& rounding) {
+void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in, int64_t in_step, const uint8_t* residual, int64_t residual_step,
+                 uint8_t* out, int64_t out_step, const Rounding& rounding) {
   LanesS32 acc[kPixels];
   const LanesS32 bias = LoadSome<LanesS32>(b.bias, b.count);
   for (int r = 0; r < kPixels; ++r) acc[r] = bias;
@@ -63,8 +63,12 @@ void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in
     const int64_t group = i / blocks, first = i % blocks * kLanes, oc = group * out_channels + first;
     const int count = static_cast<int>(out_channels - first < kLanes ? out_channels - first : kLanes);
     const GenericBlock b = {static_cast<const int8_t*>(args.operands[1]) + i * block_bytes,
-                            static_cast<const int32_t*>(args.operands[2]) + oc, static_cast<const float*>(args.operands[3]) + oc,
-                            in_channels, p.in.strides[1] * p.dilation_h, p.in.strides[2] * p.dilation_w, count};
+                            static_cast<const int32_t*>(args.operands[2]) + oc,
+                            static_cast<const float*>(args.operands[3]) + oc,
+                            in_channels,
+                            p.in.strides[1] * p.dilation_h,
+                            p.in.strides[2] * p.dilation_w,
+                            count};
     for (int64_t r = row_part.begin; r < row_part.end; ++r) {
       const GridRow row = RowOf(grid, r, out_bytes, origin);
       const uint8_t* in = row.in + group * in_channels;

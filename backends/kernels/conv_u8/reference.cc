@@ -107,8 +107,8 @@ std::vector<uint8_t> ReferenceConv(const ConvCase& c) {
             v = v > p.act_max ? p.act_max : v;
             std::memcpy(&out[at * 4], &v, 4);
           } else if (p.has_residual) {
-            out[at] = static_cast<uint8_t>(
-                RequantizeAdd(acc, c.multiplier[o], residual, p.residual_multiplier, p.out_zero, p.clamp_min, p.clamp_max));
+            out[at] =
+                static_cast<uint8_t>(RequantizeAdd(acc, c.multiplier[o], residual, p.residual_multiplier, p.out_zero, p.clamp_min, p.clamp_max));
           } else {
             out[at] = static_cast<uint8_t>(Requantize(acc, c.multiplier[o], p.out_zero, p.clamp_min, p.clamp_max));
           }

@@ -24,9 +24,9 @@ void CheckConv(const std::string& kernel, Isa isa, const ConvCase& c, int thread
 }
 
 const ConvChoice kDense[] = {
-    {1, 1, 1, 16, 96, 7, 14, 1, false, true},  {1, 1, 1, 24, 144, 7, 7, 1, false, true}, {1, 1, 1, 64, 64, 7, 7, 2, false, true},
-    {3, 1, 1, 32, 64, 14, 14, 1, false, true}, {3, 2, 1, 3, 32, 15, 21, 1, false, true}, {7, 2, 1, 3, 64, 13, 28, 1, false, true},
-    {1, 1, 1, 260, 70, 1, 1, 1, false, true},  {1, 1, 1, 128, 33, 1, 1, 9, false, true}, {3, 1, 32, 4, 4, 6, 9, 1, false, true},
+    {1, 1, 1, 16, 96, 7, 14, 1, false, true},  {1, 1, 1, 24, 144, 7, 7, 1, false, true},  {1, 1, 1, 64, 64, 7, 7, 2, false, true},
+    {3, 1, 1, 32, 64, 14, 14, 1, false, true}, {3, 2, 1, 3, 32, 15, 21, 1, false, true},  {7, 2, 1, 3, 64, 13, 28, 1, false, true},
+    {1, 1, 1, 260, 70, 1, 1, 1, false, true},  {1, 1, 1, 128, 33, 1, 1, 9, false, true},  {3, 1, 32, 4, 4, 6, 9, 1, false, true},
     {1, 1, 3, 8, 80, 5, 5, 1, false, true},    {1, 1, 1, 1024, 40, 3, 5, 1, false, true},
 };
 

@@ -25,13 +25,20 @@ absl::Status VerifyNumbers(const ConvU8Params& p) {
     int32_t value;
     int64_t min, max;
   } ranges[] = {
-      {"kernel height", p.kernel_h, 1, kMaxTaps},        {"kernel width", p.kernel_w, 1, kMaxTaps},
-      {"stride height", p.stride_h, 1, kMaxImageDim},    {"stride width", p.stride_w, 1, kMaxImageDim},
-      {"dilation height", p.dilation_h, 1, kMaxImageDim}, {"dilation width", p.dilation_w, 1, kMaxImageDim},
-      {"top padding", p.pad_top, 0, kMaxImageDim},       {"left padding", p.pad_left, 0, kMaxImageDim},
-      {"groups", p.groups, 1, kMaxImageDim},             {"float_output", p.float_output, 0, 1},
-      {"has_residual", p.has_residual, 0, 1},            {"output zero point", p.out_zero, 0, 255},
-      {"lower clamp", p.clamp_min, 0, 255},              {"upper clamp", p.clamp_max, p.clamp_min, 255},
+      {"kernel height", p.kernel_h, 1, kMaxTaps},
+      {"kernel width", p.kernel_w, 1, kMaxTaps},
+      {"stride height", p.stride_h, 1, kMaxImageDim},
+      {"stride width", p.stride_w, 1, kMaxImageDim},
+      {"dilation height", p.dilation_h, 1, kMaxImageDim},
+      {"dilation width", p.dilation_w, 1, kMaxImageDim},
+      {"top padding", p.pad_top, 0, kMaxImageDim},
+      {"left padding", p.pad_left, 0, kMaxImageDim},
+      {"groups", p.groups, 1, kMaxImageDim},
+      {"float_output", p.float_output, 0, 1},
+      {"has_residual", p.has_residual, 0, 1},
+      {"output zero point", p.out_zero, 0, 255},
+      {"lower clamp", p.clamp_min, 0, 255},
+      {"upper clamp", p.clamp_max, p.clamp_min, 255},
       {"residual zero point", p.residual_zero, 0, 255},
   };
   for (const auto& range : ranges) OMKIT_RETURN_IF_ERROR(VerifyRange(range.what, range.value, range.min, range.max));

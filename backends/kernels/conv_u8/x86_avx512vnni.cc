@@ -152,7 +152,6 @@ OMKIT_INLINE void StoreFloats(const Block& b, const Finish& f, __m512 (&v)[kHalv
   }
 }
 
-
 // Saturating packs do the clamp of RoundToQuantized to [0, 255]; the narrower clamp follows on bytes.
 template <int kPixels, bool kWhole>
 OMKIT_INLINE void StoreWide(const Block& b, const Finish& f, const __m512i (&words)[kPixels], uint8_t* const* out) {
@@ -226,9 +225,17 @@ typedef void (*TileFunction)(const Block&, const Finish&, const uint8_t* const*,
 
 template <int kHalves, Mode kMode, bool kWhole>
 TileFunction PickTile(int pixels) {
-  static constexpr TileFunction kTiles[] = {Tile<1, kHalves, kMode, kWhole>, Tile<2, kHalves, kMode, kWhole>, Tile<3, kHalves, kMode, kWhole>,
-                                            Tile<4, kHalves, kMode, kWhole>, Tile<5, kHalves, kMode, kWhole>, Tile<6, kHalves, kMode, kWhole>,
-                                            Tile<7, kHalves, kMode, kWhole>, Tile<kHalves == 1 ? 8 : 7, kHalves, kMode, kWhole>};
+  static constexpr TileFunction kTiles[] = {Tile<1, kHalves, kMode, kWhole>,
+                                            Tile<2, kHalves, kMode, kWhole>,
+                                            Tile<3, kHalves, kMode, kWhole>,
+                                            Tile<4, kHalves, kMode, kWhole>,
+                                            Tile<5, kHalves, kMode, kWhole>,
+                                            Tile<6, kHalves, kMode, kWhole>,
+                                            Tile<7, kHalves, kMode, kWhole>,
+                                            Tile < kHalves == 1 ? 8 : 7,
+                                            kHalves,
+                                            kMode,
+                                            kWhole > };
   return kTiles[pixels - 1];
 }
 template <int kHalves, Mode kMode>
@@ -322,8 +329,14 @@ void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, 
 }
 
 void Run(const ConvU8Params& p, const KernelArgs& args) {
-  const Finish f = {_mm512_set1_epi16(static_cast<int16_t>(p.out_zero)), _mm512_set1_epi8(static_cast<char>(p.clamp_min)),
-                    _mm512_set1_epi8(static_cast<char>(p.clamp_max)), p.residual_zero, p.has_residual != 0, p.residual_multiplier, p.act_min, p.act_max};
+  const Finish f = {_mm512_set1_epi16(static_cast<int16_t>(p.out_zero)),
+                    _mm512_set1_epi8(static_cast<char>(p.clamp_min)),
+                    _mm512_set1_epi8(static_cast<char>(p.clamp_max)),
+                    p.residual_zero,
+                    p.has_residual != 0,
+                    p.residual_multiplier,
+                    p.act_min,
+                    p.act_max};
   const Mode mode = p.float_output ? Mode::kFloat : p.has_residual ? Mode::kResidual : Mode::kPlain;
   ForBlocks(p, args, kZmmSlots, 4, kTile, [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); });
 }

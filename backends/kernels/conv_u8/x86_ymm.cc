@@ -1,9 +1,10 @@
 // Convolution on 256-bit registers for the AVX2 and AVX-VNNI tiers: a few pixels by 16 output channels accumulate over all taps in
 // registers. AVX-VNNI multiplies bytes; AVX2 splits each dword of four input bytes into its even and odd bytes, which as 16-bit
 // words multiply exactly (VPMADDUBSW would saturate).
+#include "backends/kernels/conv_u8/x86_ymm.h"
+
 #include "backends/kernels/conv_u8/generic.h"
 #include "backends/kernels/conv_u8/tiles.h"
-#include "backends/kernels/conv_u8/x86_ymm.h"
 #include "backends/kernels/tier.h"
 #include "backends/kernels/x86.h"
 
@@ -89,7 +90,7 @@ __attribute__((noinline)) void Tile(const Block& b, const YmmFinish& f, bool to_
 }
 
 typedef void (*TileFunction)(const Block&, const YmmFinish&, bool, const uint8_t* const*, uint8_t* const*, const uint8_t* const*);
-constexpr TileFunction kTiles[] = {Tile<1>, Tile<2>, Tile<3>, Tile<4>, Tile<kTile < 5 ? 4 : 5>, Tile<kTile>};
+constexpr TileFunction kTiles[] = {Tile<1>, Tile<2>, Tile<3>, Tile<4>, Tile < kTile<5 ? 4 : 5>, Tile<kTile>};
 
 void Run(const ConvU8Params& p, const KernelArgs& args) {
   const YmmFinish f = MakeYmmFinish(p);

@@ -17,9 +17,14 @@ struct YmmFinish {
 };
 
 [[maybe_unused]] OMKIT_INLINE YmmFinish MakeYmmFinish(const ConvU8Params& p) {
-  return {_mm256_set1_epi16(static_cast<int16_t>(p.out_zero)), _mm256_set1_epi8(static_cast<char>(p.clamp_min)),
-          _mm256_set1_epi8(static_cast<char>(p.clamp_max)), _mm256_set1_epi32(p.residual_zero), _mm256_set1_ps(p.residual_multiplier),
-          _mm256_set1_ps(p.act_min), _mm256_set1_ps(p.act_max), p.has_residual != 0};
+  return {_mm256_set1_epi16(static_cast<int16_t>(p.out_zero)),
+          _mm256_set1_epi8(static_cast<char>(p.clamp_min)),
+          _mm256_set1_epi8(static_cast<char>(p.clamp_max)),
+          _mm256_set1_epi32(p.residual_zero),
+          _mm256_set1_ps(p.residual_multiplier),
+          _mm256_set1_ps(p.act_min),
+          _mm256_set1_ps(p.act_max),
+          p.has_residual != 0};
 }
 
 // The first `count` of 16 bytes, zeros behind them; touches no other byte.

@@ -14,7 +14,10 @@ struct Case {
   bool transpose, fill;
 };
 const Case kCases[] = {
-    {"slice_u8", 1, false, false}, {"transpose_u8", 1, true, false}, {"transpose_f32", 4, true, false}, {"halo_u8", 1, false, true},
+    {"slice_u8", 1, false, false},
+    {"transpose_u8", 1, true, false},
+    {"transpose_f32", 4, true, false},
+    {"halo_u8", 1, false, true},
 };
 
 void Run(benchmark::State& state, Isa isa, const Case& c) {
@@ -38,8 +41,9 @@ const bool kRegistered = [] {
   RegisterCopyKernels();
   for (Isa isa : RunnableTiers()) {
     for (const Case& c : kCases) {
-      benchmark::RegisterBenchmark((std::string(IsaName(isa)) + "/" + c.name).c_str(), [isa, &c](benchmark::State& state) { Run(state, isa, c); })
-          ->Unit(benchmark::kMicrosecond);
+      benchmark::RegisterBenchmark((std::string(IsaName(isa)) + "/" + c.name).c_str(), [isa, &c](benchmark::State& state) {
+        Run(state, isa, c);
+      })->Unit(benchmark::kMicrosecond);
     }
   }
   return true;

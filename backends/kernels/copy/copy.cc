@@ -42,7 +42,7 @@ absl::Status VerifyFill(const runtime::Step& step) {
 const runtime::KernelDef kRows[] = {
 #define OMKIT_TIER(tier, isa)                                                  \
   {"copy." #tier, VerifyCopy, nullptr, nullptr, RunTier<tier::Copy>, 1u << 1}, \
-  {"fill." #tier, VerifyFill, nullptr, nullptr, RunTier<tier::Fill>, 1u << 0},
+      {"fill." #tier, VerifyFill, nullptr, nullptr, RunTier<tier::Fill>, 1u << 0},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

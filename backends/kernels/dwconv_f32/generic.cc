@@ -18,15 +18,17 @@ struct Tile {
   const float* bias;
   const float* residual;
   float* out;
-  int64_t step_y, step_x;            // between taps
+  int64_t step_y, step_x;           // between taps
   int64_t in_x, out_x, residual_x;  // between pixels
-  int64_t channels;                  // between taps of the weights
+  int64_t channels;                 // between taps of the weights
   int32_t kernel_h, kernel_w;
   float act_min, act_max;
 };
 
 template <bool kFull>
-OMKIT_INLINE F32 LoadLanes(const float* from, int lanes) { return kFull ? Load(from) : LoadSome(from, lanes); }
+OMKIT_INLINE F32 LoadLanes(const float* from, int lanes) {
+  return kFull ? Load(from) : LoadSome(from, lanes);
+}
 
 // kTaps > 0: the kernel is kTaps wide and pixels are kStride taps apart, so that a row of inputs is loaded once for all its taps.
 template <int kCount, int kTaps, int kStride, bool kFull>
@@ -119,8 +121,8 @@ void DwConvF32(const KernelArgs& args) {
     int64_t x = width * (at % tiles) / tiles;
     const int64_t stop = width * (at % tiles + 1) / tiles;
     while (x < stop) {
-      t.in = static_cast<const float*>(args.operands[0]) + p.in.offset + n * p.in.strides[0] +
-             (y * p.stride_h - p.pad_top) * p.in.strides[1] + (x * p.stride_w - p.pad_left) * p.in.strides[2];
+      t.in = static_cast<const float*>(args.operands[0]) + p.in.offset + n * p.in.strides[0] + (y * p.stride_h - p.pad_top) * p.in.strides[1] +
+             (x * p.stride_w - p.pad_left) * p.in.strides[2];
       t.out = static_cast<float*>(args.operands[3]) + p.out.offset + n * p.out.strides[0] + y * p.out.strides[1] + x * p.out.strides[2];
       t.residual = p.has_residual ? static_cast<const float*>(args.operands[4]) + p.residual.offset + n * p.residual.strides[0] +
                                         y * p.residual.strides[1] + x * p.residual.strides[2]

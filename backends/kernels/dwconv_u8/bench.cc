@@ -13,8 +13,8 @@ struct Layer {
   int64_t kernel, stride, channels, size;
 };
 const Layer kLayers[] = {
-    {3, 1, 32, 112}, {3, 2, 96, 112}, {3, 1, 144, 56}, {3, 2, 144, 56}, {3, 1, 192, 28}, {3, 2, 192, 28}, {3, 1, 384, 14}, {3, 1, 576, 14},
-    {3, 2, 576, 14}, {3, 1, 960, 7},  {5, 1, 240, 28}, {5, 2, 240, 28}, {5, 1, 672, 14},
+    {3, 1, 32, 112}, {3, 2, 96, 112}, {3, 1, 144, 56}, {3, 2, 144, 56}, {3, 1, 192, 28}, {3, 2, 192, 28}, {3, 1, 384, 14},
+    {3, 1, 576, 14}, {3, 2, 576, 14}, {3, 1, 960, 7},  {5, 1, 240, 28}, {5, 2, 240, 28}, {5, 1, 672, 14},
 };
 
 void Run(benchmark::State& state, Isa isa, const Layer& layer) {
@@ -42,8 +42,8 @@ const bool kRegistered = [] {
   RegisterDwConvU8Kernels();
   for (Isa isa : RunnableTiers()) {
     for (const Layer& l : kLayers) {
-      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" + std::to_string(l.stride) +
-                               "/" + std::to_string(l.channels) + "/" + std::to_string(l.size);
+      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" +
+                               std::to_string(l.stride) + "/" + std::to_string(l.channels) + "/" + std::to_string(l.size);
       benchmark::RegisterBenchmark(name.c_str(), [isa, &l](benchmark::State& state) { Run(state, isa, l); })->Unit(benchmark::kMicrosecond);
     }
   }

@@ -14,9 +14,9 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)             \
-  namespace tier {                        \
-  void DwConvU8(const KernelArgs& args);  \
+#define OMKIT_TIER(tier, isa)            \
+  namespace tier {                       \
+  void DwConvU8(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
@@ -28,8 +28,8 @@ absl::Status Verify(const runtime::Step& step) {
   const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, p.in.dims[3]));
   if (p.in.dims[3] != p.groups || p.out.dims[3] != p.groups) {
-    return absl::InvalidArgumentError(absl::StrCat("depthwise convolution has ", p.in.dims[3], " input and ", p.out.dims[3],
-                                                   " output channels in ", p.groups, " groups, expected equal numbers"));
+    return absl::InvalidArgumentError(absl::StrCat("depthwise convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ",
+                                                   p.groups, " groups, expected equal numbers"));
   }
   const CheckedSize bytes = PackedDwConvU8Size(p.groups, p.kernel_h, p.kernel_w);
   return VerifyOperandSize("packed depthwise weights", step.operands[1], bytes.ok() ? bytes.value() : -1);

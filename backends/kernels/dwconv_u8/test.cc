@@ -1,6 +1,5 @@
-#include "backends/kernels/dwconv_u8/dwconv_u8.h"
-
 #include "backends/kernels/conv_u8/reference.h"
+#include "backends/kernels/dwconv_u8/dwconv_u8.h"
 #include "backends/kernels/dwconv_u8/rows.h"
 #include "backends/kernels/registration.h"
 #include "gtest/gtest.h"
@@ -17,9 +16,9 @@ void CheckDwConv(const std::string& kernel, const ConvCase& c, int threads) {
   AddOperands(c, PackDwConvU8Weights(c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
   ASSERT_EQ(runner.Run(threads), absl::OkStatus());
   ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " kernel " << p.kernel_h
-                                               << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation "
-                                               << p.dilation_h << "x" << p.dilation_w << " threads " << threads << " float " << p.float_output
-                                               << " residual " << p.has_residual;
+                                               << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation " << p.dilation_h
+                                               << "x" << p.dilation_w << " threads " << threads << " float " << p.float_output << " residual "
+                                               << p.has_residual;
 }
 
 // Shapes with a loop of their own.

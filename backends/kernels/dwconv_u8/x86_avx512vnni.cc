@@ -22,7 +22,7 @@ struct Strip {
   const float* multiplier;
   __mmask64 mask;  // channels of one row that exist
   int64_t pixels;
-  int64_t column_step, row_step;  // bytes between neighbouring taps
+  int64_t column_step, row_step;             // bytes between neighbouring taps
   int64_t in_step, out_step, residual_step;  // bytes between neighbouring output pixels
   __m512i zero_point, clamp_min, clamp_max;
   bool has_residual;

@@ -1,7 +1,8 @@
 // Depthwise convolution on 256-bit registers for the AVX2 and AVX-VNNI tiers: pairs of vertical taps of 16 channels are interleaved
 // as 16-bit words once per input column, and each column feeds every output that needs it.
-#include "backends/kernels/conv_u8/grid.h"
 #include "backends/kernels/conv_u8/x86_ymm.h"
+
+#include "backends/kernels/conv_u8/grid.h"
 #include "backends/kernels/dwconv_u8/blocks.h"
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
 #include "backends/kernels/tier.h"

@@ -37,7 +37,8 @@ bool Known(BinaryF32 kind) {
 template <typename Kind>
 absl::Status VerifyKind(Kind kind) {
   if (Known(kind)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("function number ", static_cast<int32_t>(kind), " is unknown; the model is newer than this runtime"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("function number ", static_cast<int32_t>(kind), " is unknown; the model is newer than this runtime"));
 }
 
 absl::Status VerifyUnary(const runtime::Step& step) {
@@ -63,7 +64,7 @@ absl::Status VerifyBinary(const runtime::Step& step) {
 const runtime::KernelDef kRows[] = {
 #define OMKIT_TIER(tier, isa)                                                            \
   {"unary_f32." #tier, VerifyUnary, nullptr, nullptr, RunTier<tier::UnaryF32>, 1u << 1}, \
-  {"binary_f32." #tier, VerifyBinary, nullptr, nullptr, RunTier<tier::BinaryF32>, 1u << 2},
+      {"binary_f32." #tier, VerifyBinary, nullptr, nullptr, RunTier<tier::BinaryF32>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

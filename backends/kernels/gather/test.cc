@@ -1,5 +1,4 @@
 #include "backends/kernels/gather/gather.h"
-
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -37,7 +36,8 @@ TEST_F(GatherTest, ExtremeInt64IndicesStayInside) {
   const GatherParams p = {1, 3, 1, 2, 4, 8};
   const std::vector<float> data = {1.0f, 2.0f, 3.0f};
   std::vector<uint8_t> got;
-  ASSERT_NO_FATAL_FAILURE(RunAllTiers(GatherKernel, p, {Arena(data), Arena(std::vector<int64_t>{INT64_MIN, INT64_MAX}), Arena(std::vector<float>(2))}, 2, &got));
+  ASSERT_NO_FATAL_FAILURE(
+      RunAllTiers(GatherKernel, p, {Arena(data), Arena(std::vector<int64_t>{INT64_MIN, INT64_MAX}), Arena(std::vector<float>(2))}, 2, &got));
   EXPECT_EQ(got, Arena(std::vector<float>{1.0f, 3.0f}).bytes);
 }
 

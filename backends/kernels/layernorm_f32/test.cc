@@ -1,7 +1,6 @@
-#include "backends/kernels/layernorm_f32/layernorm_f32.h"
-
 #include <cmath>
 
+#include "backends/kernels/layernorm_f32/layernorm_f32.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -17,7 +16,8 @@ TEST_F(LayerNormF32Test, EqualsDoubleReferenceOnEveryTier) {
   for (int i = 0; i < 80; ++i) {
     LayerNormF32Params p = {Pick(random, 1, 20), Pick(random, 1, 200), Pick(random, 1, 6), i % 2, 1e-3f};
     const int64_t table = p.per_row ? p.channels : p.inner;
-    const std::vector<float> in = RandomFloats(random, p.rows * p.inner, -1.0f, 3.0f), gamma = RandomFloats(random, table), beta = RandomFloats(random, table);
+    const std::vector<float> in = RandomFloats(random, p.rows * p.inner, -1.0f, 3.0f), gamma = RandomFloats(random, table),
+                             beta = RandomFloats(random, table);
     const int64_t dims[2] = {p.rows, p.inner};
     const auto reference = [&](const std::vector<int64_t>& at) {
       double mean = 0, variance = 0;
@@ -27,8 +27,8 @@ TEST_F(LayerNormF32Test, EqualsDoubleReferenceOnEveryTier) {
       const int64_t j = p.per_row ? at[0] % p.channels : at[1];
       return (in[at[0] * p.inner + at[1]] - mean) / std::sqrt(variance / p.inner + p.epsilon) * gamma[j] + beta[j];
     };
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(LayerNormF32Kernel, p, {Arena(in), Arena(gamma), Arena(beta), Arena(in)}, 3, DenseView(dims, 2, 4), reference,
-                                           1e-5, 1e-5))
+    ASSERT_NO_FATAL_FAILURE(
+        CheckFloatStep(LayerNormF32Kernel, p, {Arena(in), Arena(gamma), Arena(beta), Arena(in)}, 3, DenseView(dims, 2, 4), reference, 1e-5, 1e-5))
         << "case " << i;
   }
 }

@@ -1,5 +1,4 @@
 #include "backends/kernels/lut_u8/lut_u8.h"
-
 #include "backends/kernels/step_views.h"
 #include "gtest/gtest.h"
 

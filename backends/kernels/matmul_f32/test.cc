@@ -1,8 +1,7 @@
-#include "backends/kernels/matmul_f32/matmul_f32.h"
-
 #include <cmath>
 #include <limits>
 
+#include "backends/kernels/matmul_f32/matmul_f32.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -62,8 +61,8 @@ TEST_F(MatMulF32Test, EqualsDoubleReferenceOnEveryTier) {
   Random random(51);
   for (int i = 0; i < 150; ++i) {
     const Case c = RandomCase(random);
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(MatMulF32Kernel, c.p, {Arena(c.a), Arena(c.b), Arena(c.out)}, 2, c.p.out,
-                                           [&](const auto& at) { return Reference(c, at); }, 5e-6, 5e-6))
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+        MatMulF32Kernel, c.p, {Arena(c.a), Arena(c.b), Arena(c.out)}, 2, c.p.out, [&](const auto& at) { return Reference(c, at); }, 5e-6, 5e-6))
         << "case " << i;
   }
 }

@@ -1,8 +1,7 @@
-#include "backends/kernels/pool_f32/pool_f32.h"
-
 #include <cmath>
 #include <limits>
 
+#include "backends/kernels/pool_f32/pool_f32.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -60,8 +59,8 @@ TEST_F(PoolF32Test, EqualsDoubleReferenceOnEveryTier) {
     int64_t ni, no;
     const PoolF32Params p = RandomParams(random, &ni, &no);
     const std::vector<float> in = RandomFloats(random, ni), out = RandomFloats(random, no);
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(PoolF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); },
-                                           3e-6, 3e-6))
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+        PoolF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); }, 3e-6, 3e-6))
         << "case " << i;
   }
 }
@@ -81,8 +80,8 @@ TEST_F(PoolF32Test, AnyChannelStride) {
     p.in.strides[3] = 42, p.in.strides[2] = 1, p.in.strides[1] = 6;
     p.out.strides[3] = 12, p.out.strides[2] = 1, p.out.strides[1] = 3;
     const std::vector<float> in = RandomFloats(random, p.in.elements()), out(p.out.elements());
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(PoolF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); },
-                                           1e-6, 1e-6));
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+        PoolF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); }, 1e-6, 1e-6));
   }
 }
 

@@ -45,8 +45,9 @@ const bool kRegistered = [] {
   RegisterPoolU8Kernels();
   for (Isa isa : RunnableTiers()) {
     for (const Case& c : kCases) {
-      benchmark::RegisterBenchmark((std::string(IsaName(isa)) + "/" + c.name).c_str(), [isa, &c](benchmark::State& state) { Run(state, isa, c); })
-          ->Unit(benchmark::kMicrosecond);
+      benchmark::RegisterBenchmark((std::string(IsaName(isa)) + "/" + c.name).c_str(), [isa, &c](benchmark::State& state) {
+        Run(state, isa, c);
+      })->Unit(benchmark::kMicrosecond);
     }
   }
   return true;

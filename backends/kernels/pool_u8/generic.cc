@@ -27,8 +27,8 @@ struct Window {
   const uint8_t* first;
   int64_t rows, columns;
   int64_t row_step, column_step;
-  float multiplier;      // average only
-  int32_t zero_sum;      // in_zero times the taps inside the image
+  float multiplier;  // average only
+  int32_t zero_sum;  // in_zero times the taps inside the image
 };
 
 OMKIT_INLINE Window MakeWindow(const PoolU8Params& p, const uint8_t* in, int64_t n, int64_t oy, int64_t ox) {
@@ -50,7 +50,8 @@ OMKIT_INLINE Window MakeWindow(const PoolU8Params& p, const uint8_t* in, int64_t
     count = Count(Clip(y, p.dilation_h, p.kernel_h, -static_cast<int64_t>(p.pad_top), p.in.dims[1] + p.pad_bottom)) *
             Count(Clip(x, p.dilation_w, p.kernel_w, -static_cast<int64_t>(p.pad_left), p.in.dims[2] + p.pad_right));
   }
-  w.multiplier = count > 0 ? static_cast<float>(static_cast<double>(p.in_scale) / (static_cast<double>(p.out_scale) * static_cast<double>(count))) : 0;
+  w.multiplier =
+      count > 0 ? static_cast<float>(static_cast<double>(p.in_scale) / (static_cast<double>(p.out_scale) * static_cast<double>(count))) : 0;
   return w;
 }
 

@@ -8,9 +8,9 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)           \
-  namespace tier {                      \
-  void PoolU8(const KernelArgs& args);  \
+#define OMKIT_TIER(tier, isa)          \
+  namespace tier {                     \
+  void PoolU8(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
@@ -39,18 +39,25 @@ absl::Status Verify(const runtime::Step& step) {
     int32_t value;
     int64_t min, max;
   } ranges[] = {
-      {"kernel height", p.kernel_h, 1, kMaxImageDim}, {"kernel width", p.kernel_w, 1, kMaxImageDim},
-      {"stride height", p.stride_h, 1, kMaxImageDim}, {"stride width", p.stride_w, 1, kMaxImageDim},
-      {"dilation height", p.dilation_h, 1, kMaxImageDim}, {"dilation width", p.dilation_w, 1, kMaxImageDim},
-      {"top padding", p.pad_top, 0, kMaxImageDim}, {"left padding", p.pad_left, 0, kMaxImageDim},
-      {"bottom padding", p.pad_bottom, 0, kMaxImageDim}, {"right padding", p.pad_right, 0, kMaxImageDim},
-      {"input zero point", p.in_zero, 0, 255}, {"output zero point", p.out_zero, 0, 255},
+      {"kernel height", p.kernel_h, 1, kMaxImageDim},
+      {"kernel width", p.kernel_w, 1, kMaxImageDim},
+      {"stride height", p.stride_h, 1, kMaxImageDim},
+      {"stride width", p.stride_w, 1, kMaxImageDim},
+      {"dilation height", p.dilation_h, 1, kMaxImageDim},
+      {"dilation width", p.dilation_w, 1, kMaxImageDim},
+      {"top padding", p.pad_top, 0, kMaxImageDim},
+      {"left padding", p.pad_left, 0, kMaxImageDim},
+      {"bottom padding", p.pad_bottom, 0, kMaxImageDim},
+      {"right padding", p.pad_right, 0, kMaxImageDim},
+      {"input zero point", p.in_zero, 0, 255},
+      {"output zero point", p.out_zero, 0, 255},
   };
   for (const auto& range : ranges) OMKIT_RETURN_IF_ERROR(VerifyRange(range.what, range.value, range.min, range.max));
   // Sums of 2^23 bytes and more could leave int32 or the exact range of float; longer windows also take unreasonable time.
   OMKIT_RETURN_IF_ERROR(VerifyRange("kernel area", static_cast<int64_t>(p.kernel_h) * p.kernel_w, 1, kMaxWindow * kMaxWindow / 2));
   if (p.average && (!(p.in_scale > 0) || !(p.out_scale > 0) || !std::isfinite(p.in_scale) || !std::isfinite(p.out_scale))) {
-    return absl::InvalidArgumentError(absl::StrCat("scales of an average pool are ", p.in_scale, " and ", p.out_scale, ", expected positive numbers"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("scales of an average pool are ", p.in_scale, " and ", p.out_scale, ", expected positive numbers"));
   }
   return absl::OkStatus();
 }

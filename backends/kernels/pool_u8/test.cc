@@ -1,7 +1,6 @@
-#include "backends/kernels/pool_u8/pool_u8.h"
-
 #include <algorithm>
 
+#include "backends/kernels/pool_u8/pool_u8.h"
 #include "backends/kernels/step_runner.h"
 #include "base/quant.h"
 #include "gtest/gtest.h"

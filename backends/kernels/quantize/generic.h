@@ -18,9 +18,7 @@ struct ToU8 {
   float scale;
   Rounding rounding;
   explicit ToU8(const QuantizeParams& p) : scale(p.scale), rounding(MakeRounding(p.zero_point, 0, 255)) {}
-  OMKIT_INLINE LanesU8 operator()(const LanesF32& x) const {
-    return Round(ZeroIfNan(x / Splat(scale)), rounding);
-  }
+  OMKIT_INLINE LanesU8 operator()(const LanesF32& x) const { return Round(ZeroIfNan(x / Splat(scale)), rounding); }
 };
 
 struct ToF32 {

@@ -35,7 +35,7 @@ absl::Status Verify(const runtime::Step& step) {
 const runtime::KernelDef kRows[] = {
 #define OMKIT_TIER(tier, isa)                                                               \
   {"quantize_u8." #tier, Verify<4, 1>, nullptr, nullptr, RunTier<tier::Quantize>, 1u << 1}, \
-  {"dequantize_u8." #tier, Verify<1, 4>, nullptr, nullptr, RunTier<tier::Dequantize>, 1u << 1},
+      {"dequantize_u8." #tier, Verify<1, 4>, nullptr, nullptr, RunTier<tier::Dequantize>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -11,8 +11,9 @@ namespace omkit::kernels {
 namespace {
 
 std::vector<float> RandomFloats(Random& random, int64_t count, float scale) {
-  const float special[] = {0.0f, -0.0f, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
-                           std::numeric_limits<float>::quiet_NaN(), 1e38f, -1e38f, 1e-40f};
+  const float special[] = {
+      0.0f,   -0.0f, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e38f,
+      -1e38f, 1e-40f};
   std::vector<float> values(count);
   for (float& v : values) {
     const int64_t kind = Pick(random, 0, 19);
@@ -35,9 +36,8 @@ class QuantizeTest : public testing::TestWithParam<Isa> {
     runner.Add(runtime::Space::kArena, out);
     ASSERT_EQ(runner.Run(threads), absl::OkStatus());
     std::vector<uint8_t> want = out;
-    ForEach({&p.in, &p.out}, [&](const auto&, const auto& at) {
-      want[at[1]] = static_cast<uint8_t>(QuantizeValue(in[at[0]], p.scale, p.zero_point, 0, 255));
-    });
+    ForEach({&p.in, &p.out},
+            [&](const auto&, const auto& at) { want[at[1]] = static_cast<uint8_t>(QuantizeValue(in[at[0]], p.scale, p.zero_point, 0, 255)); });
     ASSERT_EQ(runner.Bytes(1), want);
   }
 };

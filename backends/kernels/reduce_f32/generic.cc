@@ -77,8 +77,8 @@ OMKIT_INLINE F32 Finish(F32 acc, float count, F32 shift) {
 }
 
 struct Job {
-  Axes reduced;  // all reduced axes, or all but the innermost when lanes run along it
-  int64_t runs;  // number of elements of `reduced`
+  Axes reduced;            // all reduced axes, or all but the innermost when lanes run along it
+  int64_t runs;            // number of elements of `reduced`
   int64_t length, stride;  // of a run along the innermost axis; length 1 when lanes run across outputs
   float count;
 };

@@ -1,8 +1,7 @@
-#include "backends/kernels/reduce_f32/reduce_f32.h"
-
 #include <cmath>
 #include <limits>
 
+#include "backends/kernels/reduce_f32/reduce_f32.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -58,8 +57,9 @@ TEST_F(ReduceF32Test, EqualsDoubleReferenceOnEveryTier) {
     p.out = RandomView(random, kept, 4, false, &no);
     const bool positive = p.kind == ReduceF32::kLogSum || p.kind == ReduceF32::kProd;
     const std::vector<float> in = RandomFloats(random, ni, positive ? 0.5f : -2.0f, 1.5f), out = RandomFloats(random, no);
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(ReduceF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); },
-                                           4e-5, p.kind == ReduceF32::kProd ? 1e-30 : 4e-5))
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+        ReduceF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); }, 4e-5,
+        p.kind == ReduceF32::kProd ? 1e-30 : 4e-5))
         << "case " << i;
   }
 }
@@ -69,8 +69,8 @@ TEST_F(ReduceF32Test, LogSumExpOfLargeAndInfiniteValues) {
   const std::vector<float> in = {1000.0f, 1000.0f, -INFINITY, -INFINITY, INFINITY, 0.0f};
   const ReduceF32Params p = {DenseView(dims, 2, 4), DenseView(out, 2, 4), ReduceF32::kLogSumExp, 2};
   const double want[3] = {1000 + std::log(2.0), -INFINITY, INFINITY};
-  ASSERT_NO_FATAL_FAILURE(CheckFloatStep(ReduceF32Kernel, p, {Arena(in), Arena(std::vector<float>(3))}, 1, p.out,
-                                         [&](const auto& at) { return want[at[0]]; }, 1e-6, 0));
+  ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+      ReduceF32Kernel, p, {Arena(in), Arena(std::vector<float>(3))}, 1, p.out, [&](const auto& at) { return want[at[0]]; }, 1e-6, 0));
 }
 
 TEST_F(ReduceF32Test, RefusesStepsThatWouldLeaveTheirOperands) {

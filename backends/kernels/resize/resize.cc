@@ -92,7 +92,7 @@ absl::StatusOr<std::shared_ptr<const void>> PrepareLinear(const runtime::Step& s
 const runtime::KernelDef kRows[] = {
 #define OMKIT_TIER(tier, isa)                                                                               \
   {"resize_nearest." #tier, VerifyNearest, nullptr, PrepareNearest, RunTier<tier::ResizeNearest>, 1u << 1}, \
-  {"resize_linear_f32." #tier, VerifyLinear, nullptr, PrepareLinear, RunTier<tier::ResizeLinear>, 1u << 1},
+      {"resize_linear_f32." #tier, VerifyLinear, nullptr, PrepareLinear, RunTier<tier::ResizeLinear>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

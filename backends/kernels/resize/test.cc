@@ -1,7 +1,6 @@
-#include "backends/kernels/resize/resize.h"
-
 #include <cmath>
 
+#include "backends/kernels/resize/resize.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {

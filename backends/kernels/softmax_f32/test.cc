@@ -1,7 +1,6 @@
-#include "backends/kernels/softmax_f32/softmax_f32.h"
-
 #include <cmath>
 
+#include "backends/kernels/softmax_f32/softmax_f32.h"
 #include "backends/kernels/tier_agreement.h"
 
 namespace omkit::kernels {
@@ -35,8 +34,9 @@ TEST_F(SoftmaxF32Test, EqualsDoubleReferenceOnEveryTier) {
     p.log_softmax = i % 2;
     const float range = i % 5 ? 4.0f : 80.0f;
     const std::vector<float> in = RandomFloats(random, ni, -range, range), out = RandomFloats(random, no);
-    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(SoftmaxF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); },
-                                           p.log_softmax ? 1e-6 : 1e-5, p.log_softmax ? 2e-6 : 1e-38))
+    ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
+        SoftmaxF32Kernel, p, {Arena(in), Arena(out)}, 1, p.out, [&](const auto& at) { return Reference(p, in, at); }, p.log_softmax ? 1e-6 : 1e-5,
+        p.log_softmax ? 2e-6 : 1e-38))
         << "case " << i;
   }
 }

@@ -31,7 +31,8 @@ constexpr struct {
 std::string Usage() {
   std::string text = absl::StrCat(
       "Writes a well-known network with true shapes and made weights as an ONNX file, to measure speed where the trained model is not at hand.\n\n"
-      "Usage: gen --net NAME --out FILE [flags]\n\nNetworks: ", absl::StrJoin(NetNames(), ", "), "\n\nFlags (--name=value or --name value):\n");
+      "Usage: gen --net NAME --out FILE [flags]\n\nNetworks: ",
+      absl::StrJoin(NetNames(), ", "), "\n\nFlags (--name=value or --name value):\n");
   for (const auto& flag : kFlags) absl::StrAppend(&text, "  --", flag.name, " ", flag.help, "\n");
   return text;
 }
@@ -48,7 +49,8 @@ absl::StatusOr<Values> Parse(int argc, char** argv) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
     if (std::find(known.begin(), known.end(), parts.first) == known.end()) {
       const std::string nearest = NearestName(parts.first, known);
-      return absl::InvalidArgumentError(absl::StrCat("unknown flag '", parts.first, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown flag '", parts.first, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
     }
     const bool has_value = absl::StrContains(text, '=');
     if (!has_value && i + 1 == argc) return absl::InvalidArgumentError(absl::StrCat("--", parts.first, " needs a value"));
@@ -73,8 +75,8 @@ absl::Status Generate(const Values& values) {
   if (!text("seed").empty() && !absl::SimpleAtoi(text("seed"), &options.seed)) return absl::InvalidArgumentError("--seed is not a number");
   OMKIT_ASSIGN_OR_RETURN(const NetBuilder net, MakeNet(text("net"), options));
   OMKIT_RETURN_IF_ERROR(WriteFile(text("out"), net.model().SerializeAsString()));
-  std::cout << absl::StrFormat("%s: %.3f G multiply-adds per image, %.2f M parameters, %s\n", text("net"), static_cast<double>(net.multiply_adds()) * 1e-9,
-                               static_cast<double>(net.parameters()) * 1e-6, text("out"));
+  std::cout << absl::StrFormat("%s: %.3f G multiply-adds per image, %.2f M parameters, %s\n", text("net"),
+                               static_cast<double>(net.multiply_adds()) * 1e-9, static_cast<double>(net.parameters()) * 1e-6, text("out"));
   return absl::OkStatus();
 }
 

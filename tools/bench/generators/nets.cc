@@ -40,8 +40,7 @@ void ResNet50(NetBuilder& net, const Activation& x) { ResNet(net, x, {3, 4, 6, 3
 void MobileNetV1(NetBuilder& net, Activation x) {
   constexpr struct {
     int64_t out_channels, stride;
-  } kBlocks[] = {{64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2}, {512, 1},
-                 {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
+  } kBlocks[] = {{64, 1}, {128, 2}, {128, 1}, {256, 2}, {256, 1}, {512, 2}, {512, 1}, {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
   x = net.Conv(x, {32, 3, 2, -1, 1, kRelu});
   for (const auto& block : kBlocks) {
     x = net.Conv(x, {x.channels, 3, block.stride, -1, x.channels, kRelu});
@@ -116,7 +115,8 @@ absl::StatusOr<NetBuilder> MakeNet(const std::string& name, const NetOptions& op
     return builder;
   }
   const std::string nearest = NearestName(name, NetNames());
-  return absl::InvalidArgumentError(absl::StrCat("unknown network '", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown network '", name, "'", nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?")));
 }
 
 }  // namespace omkit::bench

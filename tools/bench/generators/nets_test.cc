@@ -1,9 +1,9 @@
 #include "tools/bench/generators/nets.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdio>
 #include <cstdlib>
-
-#include <gtest/gtest.h>
 
 #include "backends/compile.h"
 #include "base/file.h"
@@ -21,7 +21,7 @@ struct Published {
   double mega_multiply_adds;
 };
 constexpr Published kPublished[] = {
-    {"resnet18", 11'689'512, true, 1814}, {"resnet50", 25'557'032, true, 4089},       {"mobilenet_v1", 4'231'976, true, 569},
+    {"resnet18", 11'689'512, true, 1814},   {"resnet50", 25'557'032, true, 4089},     {"mobilenet_v1", 4'231'976, true, 569},
     {"mobilenet_v2", 3'504'872, true, 301}, {"squeezenet1_1", 1'235'496, false, 349},
 };
 

@@ -28,22 +28,22 @@ extern "C" {
  * "dump" and "profiler" sections that switch something on are refused, because this library does not collect those data.
  * Errors: ACL_ERROR_INVALID_FILE (cannot be read), ACL_ERROR_PARSE_FILE (not JSON, or nested deeper than 10),
  * ACL_ERROR_REPEAT_INITIALIZE when already started: the call counts (see aclFinalizeReference) and clients may ignore the code. */
-ACL_FUNC_VISIBILITY aclError aclInit(const char *configPath);
+ACL_FUNC_VISIBILITY aclError aclInit(const char* configPath);
 /* Stops streams, unloads models, destroys contexts. Memory from aclrtMalloc stays valid until it is freed.
  * ACL_ERROR_REPEAT_FINALIZE when not started. aclInit may follow. */
 ACL_FUNC_VISIBILITY aclError aclFinalize(void);
 /* Takes back one aclInit; the last one finalizes. refCount (may be NULL) receives the number that is left. */
-ACL_FUNC_VISIBILITY aclError aclFinalizeReference(uint64_t *refCount);
+ACL_FUNC_VISIBILITY aclError aclFinalizeReference(uint64_t* refCount);
 
-ACL_FUNC_VISIBILITY aclError aclrtGetVersion(int32_t *majorVersion, int32_t *minorVersion, int32_t *patchVersion);
+ACL_FUNC_VISIBILITY aclError aclrtGetVersion(int32_t* majorVersion, int32_t* minorVersion, int32_t* patchVersion);
 
 /* Name of the chip that models must have been compiled for to run here, for example "npu-int8-avx2"; the environment variable
  * OMKIT_SOC chooses another one of this machine. NULL when that one does not exist or cannot run here. Valid for ever. */
-ACL_FUNC_VISIBILITY const char *aclrtGetSocName(void);
+ACL_FUNC_VISIBILITY const char* aclrtGetSocName(void);
 
 /* Text of the last error of this thread and forgets it: code, function, cause, what to do. NULL when there was none.
  * Valid until the thread calls this function again. */
-ACL_FUNC_VISIBILITY const char *aclGetRecentErrMsg(void);
+ACL_FUNC_VISIBILITY const char* aclGetRecentErrMsg(void);
 
 #ifdef __cplusplus
 }

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /* Device memory as by aclrtMalloc, aligned to 128 bytes. */
-ACL_FUNC_VISIBILITY aclError acldvppMalloc(void **devPtr, size_t size);
-ACL_FUNC_VISIBILITY aclError acldvppFree(void *devPtr);
+ACL_FUNC_VISIBILITY aclError acldvppMalloc(void** devPtr, size_t size);
+ACL_FUNC_VISIBILITY aclError acldvppFree(void* devPtr);
 
 #ifdef __cplusplus
 }
