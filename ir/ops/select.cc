@@ -106,7 +106,7 @@ absl::StatusOr<AxisSplit> UniqueSplit(const Attrs& attrs, const Shape& shape) {
 }
 
 void StoreInt64(const std::vector<int64_t>& values, const EvalContext& ctx, int i) {
-  if (i < ctx.num_outputs()) std::memcpy(ctx.output(i).mutable_raw(), values.data(), values.size() * sizeof(int64_t));
+  if (i < ctx.num_outputs() && !values.empty()) std::memcpy(ctx.output(i).mutable_raw(), values.data(), values.size() * sizeof(int64_t));
 }
 
 // Gathers slices of x along the split axis.
