@@ -210,7 +210,7 @@ struct SequenceAxes {
 absl::StatusOr<SequenceAxes> ReadSequenceAxes(const Attrs& attrs) {
   const int64_t batch = attrs.Int("batch_axis", 1);
   const int64_t time = attrs.Int("time_axis", 0);
-  if (batch + time == 1 && batch * time == 0 && (batch == 0 || batch == 1)) return SequenceAxes{static_cast<int>(batch), static_cast<int>(time)};
+  if ((batch == 0 && time == 1) || (batch == 1 && time == 0)) return SequenceAxes{static_cast<int>(batch), static_cast<int>(time)};
   return absl::InvalidArgumentError(absl::StrCat("attributes batch_axis ", batch, " and time_axis ", time, " must be 0 and 1 or 1 and 0"));
 }
 
