@@ -24,6 +24,18 @@ else
     *":$OMKIT_HOME/bin:"*) ;;
     *) export PATH=$OMKIT_HOME/bin:$PATH ;;
   esac
+  case ":${PYTHONPATH:-}:" in
+    *":$OMKIT_HOME/python:"*) ;;
+    *) export PYTHONPATH=$OMKIT_HOME/python${PYTHONPATH:+:$PYTHONPATH} ;;
+  esac
+  case ":${CMAKE_PREFIX_PATH:-}:" in
+    *":$OMKIT_HOME:"*) ;;
+    *) export CMAKE_PREFIX_PATH=$OMKIT_HOME${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH} ;;
+  esac
+  case ":${PKG_CONFIG_PATH:-}:" in
+    *":$OMKIT_HOME/share/pkgconfig:"*) ;;
+    *) export PKG_CONFIG_PATH=$OMKIT_HOME/share/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH} ;;
+  esac
   case ":${LD_LIBRARY_PATH:-}:" in
     *":$OMKIT_HOME/lib64:"*) ;;
     *) export LD_LIBRARY_PATH=$OMKIT_HOME/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} ;;
