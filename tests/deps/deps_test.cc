@@ -1,6 +1,7 @@
 // Every pinned dependency compiles, links and answers in this build
 // configuration.
 #define XXH_INLINE_ALL
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -8,10 +9,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "jpeglib.h"
 #include "onnx/onnx-ml.pb.h"
+#include "png.h"
 #include "re2/re2.h"
 #include "tests/deps/probe_generated.h"
 #include "xxhash.h"
+#include "zlib.h"
 
 namespace omkit {
 namespace {
@@ -50,6 +54,17 @@ TEST(Deps, XxHashOfNothingIsThePublishedValue) {
   const XXH128_hash_t hash = XXH3_128bits("", 0);
   EXPECT_EQ(hash.high64, 0x99aa06d3014798d8u);
   EXPECT_EQ(hash.low64, 0x6001c324468d497fu);
+}
+
+TEST(Deps, Jpeg) {
+  jpeg_error_mgr errors;
+  EXPECT_EQ(jpeg_std_error(&errors), &errors);
+  EXPECT_GT(errors.last_jpeg_message, 0);
+}
+
+TEST(Deps, PngAndZlibAreTheirHeadersVersions) {
+  EXPECT_EQ(png_access_version_number(), PNG_LIBPNG_VER);
+  EXPECT_STREQ(zlibVersion(), ZLIB_VERSION);
 }
 
 TEST(Deps, Json) { EXPECT_EQ(nlohmann::json::parse(R"({"a":[1,2]})")["a"][1], 2); }
