@@ -4,7 +4,7 @@ VERSION = "1.0.0"
 
 def _sdk_archive_impl(ctx):
     lines, inputs = [], []
-    for target, place in ctx.attr.files.items():
+    for target, place in ctx.attr.files.items() + ctx.attr.python.items():
         files = target.files.to_list()
         inputs.extend(files)
         if not place.endswith("/") and len(files) != 1:
@@ -33,6 +33,7 @@ sdk_archive = rule(
     implementation = _sdk_archive_impl,
     attrs = {
         "files": attr.label_keyed_string_dict(allow_files = True, mandatory = True, doc = "target -> place in the SDK"),
+        "python": attr.label_keyed_string_dict(allow_files = True, doc = "the same for files that not every CPU has"),
         "out": attr.output(mandatory = True),
         "_layout": attr.label(default = "//tools/install:layout.sh", allow_single_file = True),
     },

@@ -1,0 +1,1 @@
+"""The interface and command line of ais_bench for offline models of omkit."""

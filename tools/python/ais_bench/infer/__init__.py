@@ -1,0 +1,1 @@
+"""Session classes under the names that scripts import."""
