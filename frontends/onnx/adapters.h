@@ -25,7 +25,9 @@
 //   ConvInteger         MatMulInteger too: operands less their zero points, as float64 (exact), through Conv or MatMul, and Cast to int32
 //   DynamicQuantizeLinear  the standard's function body; a constant 0 gets scale 1/255
 //   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
-//   QLinearConv         QLinearMatMul too: the float operator between DequantizeLinear and QuantizeLinear
+//   QLinearConv         all QLinear<Op> and QGemm: the float operator between DequantizeLinear and QuantizeLinear
+//   DynamicQuantizeMatMul, DynamicQuantizeLSTM, MatMulIntegerToFloat, QAttention   float operators on dequantized operands
+//   BrevitasQuant       Clip, QuantizeLinear, DequantizeLinear; so does FakeQuantize of OpenVINO and NNCF
 #ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
 #define OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
 
@@ -61,6 +63,20 @@ absl::Status DynamicQuantizeLinear(OnnxNode& node);
 absl::Status QuantizeLinear(OnnxNode& node);
 absl::Status QLinearConv(OnnxNode& node);
 absl::Status QLinearMatMul(OnnxNode& node);
+absl::Status QLinearBinary(OnnxNode& node);
+absl::Status QLinearUnary(OnnxNode& node);
+absl::Status QLinearPool(OnnxNode& node);
+absl::Status QLinearConcat(OnnxNode& node);
+absl::Status QLinearReduceMean(OnnxNode& node);
+absl::Status QLinearSoftmax(OnnxNode& node);
+absl::Status QLinearWhere(OnnxNode& node);
+absl::Status QGemm(OnnxNode& node);
+absl::Status DynamicQuantizeLSTM(OnnxNode& node);
+absl::Status DynamicQuantizeMatMul(OnnxNode& node);
+absl::Status MatMulIntegerToFloat(OnnxNode& node);
+absl::Status QAttention(OnnxNode& node);
+absl::Status BrevitasQuant(OnnxNode& node);
+absl::Status FakeQuantize(OnnxNode& node);
 
 }  // namespace omkit::frontends::adapters
 

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "frontends/onnx/dynamic_quantization.h"
 #include "frontends/onnx/op_map.h"
 #include "frontends/onnx/quoted.h"
 #include "frontends/onnx/tensor.h"
@@ -150,7 +151,8 @@ absl::Status Importer::NameNodes() {
 absl::Status Importer::FindUnsupportedOps() {
   for (int i = 0; i < proto_.node_size(); ++i) {
     const auto& node = proto_.node(i);
-    const bool known = IsDefaultDomain(node.domain()) && (node.op_type() == "Constant" || FindOnnxOp(node.op_type(), opset_) != nullptr);
+    const bool constant = IsDefaultDomain(node.domain()) && node.op_type() == "Constant";
+    const bool known = constant || FindOp(node.domain(), node.op_type(), opset_) != nullptr;
     if (!known) unsupported_.Add(names_[i], node.op_type(), node.domain(), "");
   }
   return unsupported_.ToStatus(opset_);
@@ -300,8 +302,8 @@ absl::Status Importer::AddConstantNode(int index) {
 absl::Status Importer::AddNode(int index) {
   const auto& proto = proto_.node(index);
   const auto annotate = [&](const absl::Status& status) { return Annotate(status, DescribeProto(proto, names_[index])); };
-  if (proto.op_type() == "Constant") return annotate(AddConstantNode(index));
-  const OnnxOp& op = *FindOnnxOp(proto.op_type(), opset_);
+  if (IsDefaultDomain(proto.domain()) && proto.op_type() == "Constant") return annotate(AddConstantNode(index));
+  const OnnxOp& op = *FindOp(proto.domain(), proto.op_type(), opset_);
   const absl::Status arity = CheckArity(proto, op);
   if (!arity.ok()) return annotate(arity);
   absl::StatusOr<ir::Attrs> attrs = ReadAttributes(proto, op, opset_, &files_);
@@ -339,6 +341,7 @@ absl::Status Importer::MarkOutputs() {
 }
 
 absl::StatusOr<std::unique_ptr<ir::Graph>> ImportModel(onnx::ModelProto* model, const std::string& source, const std::string& directory) {
+  if (model->has_graph()) JoinDynamicQuantization(model);
   absl::StatusOr<std::unique_ptr<ir::Graph>> graph = Importer(model, directory).Run();
   if (!graph.ok()) return Annotate(graph.status(), source);
   (*graph)->source = source;

@@ -360,6 +360,15 @@ TEST(OpMap, RowsAreWellFormed) {
   }
 }
 
+TEST(OpMap, RowsOfOtherDomainsAreFound) {
+  for (const ContribOp& row : ContribOps()) {
+    EXPECT_EQ(FindOp(row.domain, row.op.name, kMaxOpset), &row.op) << row.op.name;
+    EXPECT_NE(row.op.adapt, nullptr) << row.op.name;
+  }
+  EXPECT_EQ(FindOp("ai.onnx", "Conv", kMinOpset), FindOnnxOp("Conv", kMinOpset));
+  EXPECT_EQ(FindOp("com.microsoft", "Conv", kMaxOpset), nullptr);
+}
+
 std::string SharedModels() {
   const char* shared = getenv("OMKIT_SHARED");
   if (shared != nullptr) return absl::StrCat(shared, "/models/");

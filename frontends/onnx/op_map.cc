@@ -22,6 +22,13 @@ constexpr OnnxOp kOps[] = {
 #undef OMKIT_ONNX
 };
 
+constexpr ContribOp kContribOps[] = {
+#define OMKIT_CONTRIB(domain, name, kind, adapter, min_in, max_in, min_out, max_out, attrs) \
+  {domain, {#name, 0, ir::OpKind::k##kind, adapters::adapter, min_in, max_in, min_out, max_out, attrs}},
+#include "frontends/onnx/contrib_ops.inc"
+#undef OMKIT_CONTRIB
+};
+
 struct AttributeSpec {
   std::string name;
   std::string type;
@@ -88,6 +95,16 @@ absl::Span<const OnnxOp> OnnxOps() { return kOps; }
 const OnnxOp* FindOnnxOp(absl::string_view name, int64_t opset) {
   for (const OnnxOp& op : kOps) {
     if (op.name == name) return opset >= op.first_opset ? &op : nullptr;
+  }
+  return nullptr;
+}
+
+absl::Span<const ContribOp> ContribOps() { return kContribOps; }
+
+const OnnxOp* FindOp(absl::string_view domain, absl::string_view name, int64_t opset) {
+  if (domain.empty() || domain == "ai.onnx") return FindOnnxOp(name, opset);
+  for (const ContribOp& row : kContribOps) {
+    if (row.domain == domain && row.op.name == name) return &row.op;
   }
   return nullptr;
 }

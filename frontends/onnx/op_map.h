@@ -1,4 +1,5 @@
-// What omkit imports of ONNX: one row of onnx_ops.inc per operator, and the check of a node against its row. Floor 3.
+// What omkit imports of ONNX: one row of onnx_ops.inc per operator of the default domain, one of contrib_ops.inc per operator of another
+// domain, and the check of a node against its row. Floor 3.
 //
 // An adapter turns one checked node into graph nodes in the canonical form of ir/ops/ops.inc, which is the newest ONNX form:
 // attributes that later opsets turned into inputs become constant inputs, removed operators become their successors.
@@ -68,9 +69,19 @@ struct OnnxOp {
   const char* attributes;  // see onnx_ops.inc
 };
 
+// Rows of the default domain.
 absl::Span<const OnnxOp> OnnxOps();
 // nullptr when there is no row or the operator came with a later opset.
 const OnnxOp* FindOnnxOp(absl::string_view name, int64_t opset);
+
+// An operator of another domain; its versions are not told apart.
+struct ContribOp {
+  const char* domain;
+  OnnxOp op;
+};
+absl::Span<const ContribOp> ContribOps();
+// The row of any domain; "" and "ai.onnx" are the default one.
+const OnnxOp* FindOp(absl::string_view domain, absl::string_view name, int64_t opset);
 
 // Attributes of `proto` checked against the row: unknown name (with the nearest known one), wrong type, duplicates, references to
 // function attributes, subgraphs. Messages do not name the node; the caller does.

@@ -17,7 +17,9 @@ bool CarriesQuantization(const ir::Graph& graph);
 // point 0 along axis 0, biases int32; what has no integer form stays in float between Quantize and Dequantize nodes. Each tensor that
 // the model quantizes keeps its name and differs from the model's own float arithmetic by at most one step per requantization.
 // Weights outside [-127, 127] around their zero point are requantized per channel with the least squared error, with a warning.
-// Errors name the node: UNIMPLEMENTED for activations that are not 8-bit per tensor and for parameters that are not constant.
+// Nodes whose parameters are computed at run time (dynamic quantization) or whose integers have 16 bits stay operators on floats.
+// Errors name node and tensor: INVALID_ARGUMENT for scales that are not finite, normal and positive; UNIMPLEMENTED for what a layer reads
+// and has no INT8 form: activations with several scales, blocked quantization, floats of 8 bits.
 absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph);
 
 // Takes operators that fusion made between Dequantize and Quantize nodes (HardSwish, Gelu, ...) into INT8. For graphs that AbsorbQdq has

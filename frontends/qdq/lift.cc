@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "frontends/qdq/rewrite.h"
 #include "ir/op.h"
@@ -21,32 +22,47 @@ bool Is8Bit(DType dtype) { return dtype == DType::kUInt8 || dtype == DType::kInt
 
 bool HasInput(const Node& node, int i) { return i < static_cast<int>(node.inputs.size()) && node.inputs[i] != ir::kNoValue; }
 
+// Statuses of this file, besides the usual INVALID_ARGUMENT for a broken model:
+//   FAILED_PRECONDITION  the node has no integer form and stays an operator on floats
+//   UNIMPLEMENTED        the same, but the model counts on it: an error when a convolution or matrix product reads the value
+absl::Status StaysOperator(absl::string_view why) { return absl::FailedPreconditionError(why); }
+
+std::string NameOf(const Graph& graph, const Node& node, int input) { return absl::StrCat("'", graph.value(node.inputs[input]).name, "'"); }
+
 // Scale and zero point of a linear node whose integer side has type `integer`.
 absl::StatusOr<QuantParams> ReadParams(const Graph& graph, const Node& node, DType integer) {
   const Tensor* scale = graph.ConstantInput(node, 1);
   const Tensor* zero = graph.ConstantInput(node, 2);
   if (scale == nullptr || (HasInput(node, 2) && zero == nullptr)) {
-    return absl::UnimplementedError(
-        "scale and zero point must be constants; dynamic quantization is not supported: export the model with static quantization");
+    return StaysOperator("scale and zero point are computed while the network runs (dynamic quantization)");
   }
-  if (scale->dtype() != DType::kFloat32) {
-    return absl::UnimplementedError(absl::StrCat("the scale is ", Name(scale->dtype()), "; export the model in float32"));
+  if (!IsFloat(scale->dtype())) {
+    return absl::UnimplementedError(
+        absl::StrCat("the scale ", NameOf(graph, node, 1), " is ", Name(scale->dtype()), "; export the model in float32"));
+  }
+  if (node.attrs.Int("block_size", 0) != 0 || (scale->shape().rank() > 1 && scale->elements() > 1)) {
+    return absl::UnimplementedError(absl::StrCat("the scale ", NameOf(graph, node, 1), " of shape ", scale->shape().ToString(),
+                                                 " means blocked quantization, which has no INT8 form; quantize per tensor or per channel"));
   }
   QuantParams params;
   for (int64_t i = 0; i < scale->elements(); ++i) {
-    params.scale.push_back(scale->data<float>()[i]);
+    params.scale.push_back(static_cast<float>(RealAt(*scale, i)));
     params.zero_point.push_back(zero == nullptr ? 0 : static_cast<int32_t>(IntegerAt(*zero, i)));
   }
   if (scale->elements() != 1) {
     OMKIT_ASSIGN_OR_RETURN(params.axis, NormalizeAxis(node.attrs.Int("axis", 1), graph.value(node.inputs[0]).type.shape.rank()));
   }
-  OMKIT_RETURN_IF_ERROR(ValidateQuantParams(params, integer));
+  const std::string zero_name = zero == nullptr ? "" : absl::StrCat(", zero point ", NameOf(graph, node, 2));
+  OMKIT_RETURN_IF_ERROR(Annotate(ValidateQuantParams(params, integer), absl::StrCat("scale ", NameOf(graph, node, 1), zero_name)));
   return params;
 }
 
 absl::StatusOr<QuantParams> ReadActivationParams(const Graph& graph, const Node& node, DType integer) {
+  if (integer == DType::kUInt16 || integer == DType::kInt16 || integer == DType::kInt32) {
+    return StaysOperator(absl::StrCat("activations of type ", Name(integer), " are computed in float"));
+  }
   if (!Is8Bit(integer)) {
-    return absl::UnimplementedError(absl::StrCat("activations of type ", Name(integer), " are not supported; quantize them to uint8 or int8"));
+    return absl::UnimplementedError(absl::StrCat("activations of type ", Name(integer), " have no INT8 form; quantize them to uint8 or int8"));
   }
   OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadParams(graph, node, integer));
   if (params.per_tensor()) return params;
@@ -111,13 +127,12 @@ class Region {
       return absl::OkStatus();
     }
     if (node.op != OpKind::kDequantizeLinear || use.input != 0) {
-      return absl::UnimplementedError(absl::StrCat(Describe(node), " computes on the integers of '", graph_.value(node.inputs[use.input]).name,
-                                                   "'; only DequantizeLinear and operators that move elements may read them"));
+      return StaysOperator(absl::StrCat(Describe(node), " computes on the integers of '", graph_.value(node.inputs[use.input]).name, "'"));
     }
     auto own = ReadActivationParams(graph_, node, dtype_);
     if (!own.ok()) return Annotate(own.status(), Describe(node));
     if (*own != params_) {
-      return absl::UnimplementedError(
+      return StaysOperator(
           absl::StrCat(Describe(node), ": scale or zero point differ from those that '", graph_.value(values_[0]).name, "' was quantized with"));
     }
     ends_.push_back(node.id);
@@ -135,8 +150,7 @@ class Region {
 absl::Status LiftQuantizer(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
   const DType real = graph.value(node.inputs[0]).type.dtype;
-  if (real != DType::kFloat32)
-    return absl::UnimplementedError(absl::StrCat("quantizes ", Name(real), "; only float32 is supported: export the model in float32"));
+  if (real != DType::kFloat32) return StaysOperator(absl::StrCat("it quantizes ", Name(real), "; export the model in float32"));
   const DType integer = graph.value(node.outputs[0]).type.dtype;
   OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadActivationParams(graph, node, integer));
   Region region(graph, std::move(params), integer);
@@ -150,6 +164,10 @@ absl::Status LiftQuantizer(Graph& graph, NodeId id) {
 absl::Status LiftConstant(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
   const Tensor constant = *graph.ConstantInput(node, 0);
+  if (!IsInteger(constant.dtype())) {
+    return absl::UnimplementedError(
+        absl::StrCat("weights of type ", Name(constant.dtype()), " (", NameOf(graph, node, 0), ") have no INT8 form; quantize them to int8"));
+  }
   OMKIT_ASSIGN_OR_RETURN(QuantParams params, ReadParams(graph, node, constant.dtype()));
   TensorType type = constant.type();
   type.quant = std::move(params);
@@ -172,9 +190,7 @@ absl::Status LiftFromInput(Graph& graph, NodeId id) {
   ValueId root = node.inputs[0];
   for (const Node* before = graph.Producer(root); before != nullptr; before = graph.Producer(root)) {
     if (!MovesIntegers(graph, {before->id, 0})) {
-      return absl::UnimplementedError(absl::StrCat("dequantizes the result of ", Describe(*before),
-                                                   "; only results of QuantizeLinear, model inputs and "
-                                                   "constants are supported"));
+      return StaysOperator(absl::StrCat("it dequantizes the result of ", Describe(*before)));
     }
     root = before->inputs[0];
   }
@@ -186,20 +202,72 @@ absl::Status LiftFromInput(Graph& graph, NodeId id) {
   return absl::OkStatus();
 }
 
+bool IsLayer(OpKind op) {
+  return op == OpKind::kConv || op == OpKind::kConvTranspose || op == OpKind::kGemm || op == OpKind::kMatMul || op == OpKind::kDense;
+}
+
+// True when a layer reads the value directly or behind linear nodes and movement.
+bool FeedsLayer(const Graph& graph, ValueId value) {
+  std::vector<ValueId> work = {value};
+  for (size_t i = 0; i < work.size(); ++i) {
+    for (const ir::Use& use : graph.Uses(work[i])) {
+      const Node& node = graph.node(use.node);
+      if (IsLayer(node.op)) return true;
+      const bool linear = node.op == OpKind::kQuantizeLinear || node.op == OpKind::kDequantizeLinear;
+      if (use.input == 0 && (linear || ir::Def(node.op).Is(ir::kMovement))) work.insert(work.end(), node.outputs.begin(), node.outputs.end());
+    }
+  }
+  return false;
+}
+
+// Lets a node that has no integer form stay as it is; returns what is an error.
+absl::Status Tolerate(const Graph& graph, NodeId id, const absl::Status& status) {
+  if (status.ok()) return status;
+  const Node& node = graph.node(id);
+  const bool stays = absl::IsFailedPrecondition(status) || (absl::IsUnimplemented(status) && !FeedsLayer(graph, node.outputs[0]));
+  if (!stays) return Annotate(status, Describe(node));
+  Log(LogLevel::kInfo, absl::StrCat("qdq: ", Describe(node), " stays an operator on floats: ", status.message()));
+  return absl::OkStatus();
+}
+
+// Brevitas and others write fewer bits than eight as QuantizeLinear -> Clip: the clamp of the integers is one of the reals before.
+void ClampReals(Graph& graph, NodeId id) {
+  const Node clip = graph.node(id);
+  const Node* before = graph.Producer(clip.inputs[0]);
+  if (before == nullptr || before->op != OpKind::kQuantizeLinear || graph.OnlyUser(clip.inputs[0]) == nullptr) return;
+  const Node quantize = *before;
+  const auto params = ReadActivationParams(graph, quantize, graph.value(clip.inputs[0]).type.dtype);
+  if (!params.ok() || graph.value(quantize.inputs[0]).type.dtype != DType::kFloat32) return;
+  std::vector<ValueId> inputs = {quantize.inputs[0]};
+  for (int i = 1; i < static_cast<int>(clip.inputs.size()); ++i) {
+    const Tensor* bound = graph.ConstantInput(clip, i);
+    if (bound == nullptr && HasInput(clip, i)) return;
+    const bool given = bound != nullptr && bound->elements() == 1;
+    const float real = given ? static_cast<float>(IntegerAt(*bound, 0) - params->zero_point[0]) * params->scale[0] : 0.0f;
+    inputs.push_back(given ? graph.AddConstant(absl::StrCat(clip.name, ":bound", i), Tensor::Scalar<float>(real)) : ir::kNoValue);
+  }
+  const NodeId clamp = graph.AddNode(OpKind::kClip, clip.name, std::move(inputs));
+  graph.SetType(graph.node(clamp).outputs[0], graph.value(quantize.inputs[0]).type);
+  graph.SetInput(quantize.id, 0, graph.node(clamp).outputs[0]);
+  graph.RemoveNode(id);
+  graph.ReplaceUses(clip.outputs[0], clip.inputs[0]);
+}
+
 }  // namespace
 
 absl::Status LiftLinearNodes(Graph& graph) {
   OMKIT_ASSIGN_OR_RETURN(const std::vector<NodeId> order, graph.TopologicalOrder());
   for (NodeId id : order) {
+    if (graph.node(id).op == OpKind::kClip) ClampReals(graph, id);
+  }
+  for (NodeId id : order) {
     if (!graph.alive(id) || graph.node(id).op != OpKind::kQuantizeLinear) continue;
-    const std::string who = Describe(graph.node(id));
-    OMKIT_RETURN_IF_ERROR(Annotate(LiftQuantizer(graph, id), who));
+    OMKIT_RETURN_IF_ERROR(Tolerate(graph, id, LiftQuantizer(graph, id)));
   }
   for (NodeId id : order) {
     if (!graph.alive(id) || graph.node(id).op != OpKind::kDequantizeLinear) continue;
-    const std::string who = Describe(graph.node(id));
     const bool constant = graph.ConstantInput(graph.node(id), 0) != nullptr;
-    OMKIT_RETURN_IF_ERROR(Annotate(constant ? LiftConstant(graph, id) : LiftFromInput(graph, id), who));
+    OMKIT_RETURN_IF_ERROR(Tolerate(graph, id, constant ? LiftConstant(graph, id) : LiftFromInput(graph, id)));
   }
   return absl::OkStatus();
 }

@@ -1,4 +1,5 @@
 // The forms in which exporters write quantization, one network each: what it becomes, and that it computes the same.
+#include <cmath>
 #include <functional>
 
 #include "absl/strings/match.h"
@@ -351,43 +352,34 @@ struct Refusal {
   const char* message;
 };
 
+// A layer that reads x as dequantized by scale and zero point constants.
+void LayerBehind(Maker& m, ValueId scale, ValueId zero) {
+  const ValueId q = m.Op(OpKind::kQuantizeLinear, {m.Input({1, 3, 2, 2}), scale, zero});
+  m.Output(m.Conv(m.Op(OpKind::kDequantizeLinear, {q, scale, zero}), 4, 3));
+}
+
+void BadScale(Maker& m, float bad) {
+  const ValueId scale = m.Floats({}, {bad});
+  LayerBehind(m, scale, m.Zero(0, kU8));
+}
+
 const Refusal kRefusals[] = {
     {"per_channel_activation",
      [](Maker& m) {
-       const ValueId scale = m.Floats({3}, {0.1f, 0.2f, 0.3f});
-       const ValueId q = m.Op(OpKind::kQuantizeLinear, {m.Input({1, 3, 2, 2}), scale, m.Zero(0, kU8, {3})});
-       m.Output(m.Op(OpKind::kDequantizeLinear, {q, scale, m.Zero(0, kU8, {3})}));
+       LayerBehind(m, m.Floats({3}, {0.1f, 0.2f, 0.3f}), m.Zero(0, kU8, {3}));
      },
      "(QuantizeLinear): an activation has 3 scales along axis 1; quantize activations per tensor"},
-    {"sixteen_bits",
+    {"scale_zero", [](Maker& m) { BadScale(m, 0.0f); }, "scale 'floats_0', zero point 'zero_1': scale[0] = 0 is not"},
+    {"scale_nan", [](Maker& m) { BadScale(m, std::nanf("")); }, "scale 'floats_0', zero point 'zero_1': scale[0] = nan is not"},
+    {"scale_infinite", [](Maker& m) { BadScale(m, HUGE_VALF); }, "scale 'floats_0', zero point 'zero_1': scale[0] = inf is not"},
+    {"scale_negative", [](Maker& m) { BadScale(m, -0.1f); }, "scale 'floats_0', zero point 'zero_1': scale[0] = -0.1 is not"},
+    {"scale_denormal", [](Maker& m) { BadScale(m, 1e-40f); }, "is not a finite, normal, positive number"},
+    {"weight_scale_zero",
      [](Maker& m) {
-       const ValueId scale = m.Floats({}, {0.001f});
-       const ValueId zero = m.graph().AddConstant("z", Tensor::Scalar<int16_t>(0));
-       m.Output(m.Op(OpKind::kDequantizeLinear, {m.Op(OpKind::kQuantizeLinear, {m.Input({2, 2}), scale, zero}), scale, zero}));
+       const ValueId x = m.Fake(m.Input({1, 2, 2, 2}), 0.1f, 0);
+       m.Output(m.Op(OpKind::kConv, {x, m.PerChannelWeights({3, 2, 1, 1}, {0.1f, 0.0f, 0.1f}, 0)}));
      },
-     "activations of type int16 are not supported; quantize them to uint8 or int8"},
-    {"dynamic_scale",
-     [](Maker& m) {
-       const ValueId scale = m.Input({});
-       m.Output(m.Op(OpKind::kDequantizeLinear, {m.Op(OpKind::kQuantizeLinear, {m.Input({2, 2}), scale}), scale}));
-     },
-     "scale and zero point must be constants"},
-    {"other_parameters_behind",
-     [](Maker& m) {
-       m.Output(m.Dequantize(m.Quantize(m.Input({2, 2}), 0.1f, 0, kU8), 0.2f, 0, kU8));
-     },
-     "(DequantizeLinear): scale or zero point differ from those that 'QuantizeLinear_"},
-    {"integers_computed_on",
-     [](Maker& m) {
-       const ValueId q = m.Quantize(m.Input({2, 2}), 0.1f, 0, kU8);
-       m.Output(m.Op(OpKind::kMul, {q, q}));
-     },
-     "(Mul) computes on the integers of 'QuantizeLinear_"},
-    {"zero_scale",
-     [](Maker& m) {
-       m.Output(m.Fake(m.Input({2, 2}), 0.0f, 0));
-     },
-     "scale"},
+     "scale[1] = 0 is not a finite, normal, positive number"},
 };
 
 class Refusals : public ::testing::TestWithParam<Refusal> {};
@@ -404,6 +396,67 @@ TEST_P(Refusals, NamesTheNodeAndTheReason) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Qdq, Refusals, ::testing::ValuesIn(kRefusals), [](const auto& info) { return std::string(info.param.name); });
+
+// Linear nodes without an integer form are operators like any other.
+const Form kOperators[] = {
+    {"sixteen_bits",
+     [](Maker& m) {
+       const ValueId scale = m.Floats({}, {0.001f});
+       const ValueId zero = m.graph().AddConstant("z", Tensor::Scalar<int16_t>(0));
+       const ValueId q = m.Op(OpKind::kQuantizeLinear, {m.Input({1, 3, 2, 2}), scale, zero});
+       m.Output(m.Conv(m.Op(OpKind::kDequantizeLinear, {q, scale, zero}), 4, 3));
+     },
+     "QuantizeLinear DequantizeLinear Conv"},
+    {"dynamic_scale",
+     [](Maker& m) {
+       const ValueId scale = m.Input({});
+       m.Output(m.Op(OpKind::kDequantizeLinear, {m.Op(OpKind::kQuantizeLinear, {m.Input({2, 2}), scale}), scale}));
+     },
+     "QuantizeLinear DequantizeLinear"},
+    {"other_parameters_behind",
+     [](Maker& m) {
+       m.Output(m.Dequantize(m.Quantize(m.Input({2, 2}), 0.1f, 0, kU8), 0.2f, 0, kU8));
+     },
+     "QuantizeLinear DequantizeLinear"},
+    {"integers_computed_on",
+     [](Maker& m) {
+       const ValueId q = m.Quantize(m.Input({2, 2}), 0.1f, 0, kU8);
+       m.Output(m.Op(OpKind::kMax, {q, q}));
+     },
+     "QuantizeLinear Max"},
+    {"per_channel_without_layer",
+     [](Maker& m) {
+       const ValueId scale = m.Floats({3}, {0.1f, 0.2f, 0.3f}), zero = m.Zero(0, kU8, {3});
+       m.Output(m.Op(OpKind::kDequantizeLinear, {m.Op(OpKind::kQuantizeLinear, {m.Input({1, 3, 2, 2}), scale, zero}), scale, zero}));
+     },
+     "QuantizeLinear DequantizeLinear"},
+    {"clipped_integers",
+     [](Maker& m) {
+       const ValueId q = m.Op(OpKind::kClip, {m.Quantize(m.Input({1, 3, 2, 2}), 0.1f, -3, kS8), m.Zero(-9, kS8), m.Zero(6, kS8)});
+       m.Output(m.Fake(m.Conv(m.Dequantize(q, 0.1f, -3, kS8), 4, 3), 0.1f, 100));
+     },
+     "Clip Quantize Conv Dequantize"},
+};
+
+class Operators : public ::testing::TestWithParam<Form> {};
+
+TEST_P(Operators, StayAndComputeTheSame) {
+  Maker m;
+  GetParam().make(m);
+  ASSERT_TRUE(Fold(m.graph()).ok());
+  const std::unique_ptr<Graph> absorbed = m.graph().Clone();
+  const auto done = frontends::AbsorbQdq(*absorbed);
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(Ops(*absorbed), GetParam().expected);
+  const std::vector<Tensor> inputs = testing::MadeInputs(m.graph(), 0.1f, 2);
+  const auto expected = ir::Interpret(m.graph(), inputs), actual = ir::Interpret(*absorbed, inputs);
+  ASSERT_TRUE(expected.ok() && actual.ok()) << expected.status() << actual.status();
+  const Tensor &a = (*actual)[0], &e = (*expected)[0];
+  ASSERT_EQ(a.shape(), e.shape());
+  for (int64_t i = 0; i < e.elements(); ++i) EXPECT_NEAR(RealAt(a, i), RealAt(e, i), 1e-5) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Qdq, Operators, ::testing::ValuesIn(kOperators), [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace omkit
