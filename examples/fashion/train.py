@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Trains the Fashion-MNIST example and writes fashion_fp32.onnx and fashion_qat.onnx.
+"""Trains the Fashion-MNIST example and writes fashion_fp32.onnx and fashion_qat.onnx (with --qat-opsets: fashion_qat_op<N>.onnx).
 
   apt-get install --no-install-recommends python3-torch python3-numpy dataset-fashion-mnist
   /usr/bin/python3 train.py --out .
@@ -126,8 +126,8 @@ def add_fake_quant(model):
     return prepare_qat_fx(model.train(), mapping, (torch.zeros(1, 1, 28, 28),))
 
 
-def export(model, path):
-    torch.onnx.export(model.eval(), torch.zeros(1, 1, 28, 28), path, opset_version=17, input_names=['input'],
+def export(model, path, opset=17):
+    torch.onnx.export(model.eval(), torch.zeros(1, 1, 28, 28), path, opset_version=opset, input_names=['input'],
                       output_names=['logits'], dynamic_axes={'input': {0: 'N'}, 'logits': {0: 'N'}})
     print(f'wrote {path} {os.path.getsize(path)} bytes')
 
@@ -138,6 +138,7 @@ def main():
     parser.add_argument('--out', default='.', help='where the two .onnx files go')
     parser.add_argument('--epochs', type=int, default=14)
     parser.add_argument('--qat-epochs', type=int, default=1)
+    parser.add_argument('--qat-opsets', type=int, nargs='+', help='write one fashion_qat_op<N>.onnx for each instead of fashion_qat.onnx')
     parser.add_argument('--batch', type=int, default=128)
     parser.add_argument('--lr', type=float, default=0.2, help='peak learning rate of the FP32 training')
     parser.add_argument('--qat-lr', type=float, default=0.01)
@@ -171,7 +172,10 @@ def main():
         on_epoch=lambda epoch: qat.apply(freeze_bn_stats))
     qat.apply(disable_observer)
     print(f'QAT test top-1 {top1(qat, *test):.2f} %')
-    export(qat, os.path.join(args.out, 'fashion_qat.onnx'))
+    if not args.qat_opsets:
+        export(qat, os.path.join(args.out, 'fashion_qat.onnx'))
+    for opset in args.qat_opsets or ():
+        export(qat, os.path.join(args.out, f'fashion_qat_op{opset}.onnx'), opset)
 
 
 if __name__ == '__main__':
