@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <limits>
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/status.h"
+#include "runtime/float_environment.h"
 #include "runtime/verify_program.h"
 
 namespace omkit::runtime {
@@ -25,31 +22,6 @@ bool WorthAllThreads(const Step& step) {
   for (const Operand& o : step.operands) bytes += std::min(o.size, kLeastWideBytes);
   return bytes >= kLeastWideBytes;
 }
-
-// Round to nearest even, denormals kept, exceptions masked: what the arithmetic contract is written for, whatever the host set.
-class DefaultFloatEnvironment {
- public:
-#if defined(__x86_64__)
-  DefaultFloatEnvironment() : before_(_mm_getcsr()) { _mm_setcsr(0x1F80); }
-  ~DefaultFloatEnvironment() { _mm_setcsr(before_); }
-
- private:
-  unsigned before_;
-#elif defined(__aarch64__)
-  DefaultFloatEnvironment() {
-    __asm__ volatile("mrs %0, fpcr" : "=r"(before_));
-    Set(0);
-  }
-  ~DefaultFloatEnvironment() { Set(before_); }
-
- private:
-  static void Set(uint64_t value) { __asm__ volatile("msr fpcr, %0" : : "r"(value)); }
-  uint64_t before_;
-#else
-  DefaultFloatEnvironment() {}
-  ~DefaultFloatEnvironment() {}
-#endif
-};
 
 }  // namespace
 

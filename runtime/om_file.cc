@@ -1,7 +1,6 @@
 #include "runtime/om_file.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "runtime/arena.h"
+#include "runtime/om_layout.h"
 #include "runtime/om_sections.h"
 
 #define XXH_INLINE_ALL
@@ -18,37 +18,14 @@
 namespace omkit::runtime {
 namespace {
 
-// Like PNG's: a transfer that changes line ends or strips the eighth bit breaks it visibly.
-constexpr char kMagic[8] = {'\x89', 'O', 'M', 'K', '\r', '\n', '\x1a', '\n'};
-constexpr uint32_t kEndianTag = 0x01020304;
-constexpr uint32_t kMostSections = 64;
-constexpr uint32_t kRequired = 1;  // the only flag
-constexpr uint64_t kUnit = 64;
-
-using Hash = std::array<uint8_t, 16>;
-
-struct Header {
-  char magic[8];
-  uint16_t major;
-  uint16_t minor;
-  uint32_t endian_tag;
-  uint32_t header_length;
-  uint32_t section_count;
-  uint64_t file_length;
-  uint64_t reserved[2];
-  Hash hash;  // of the fields above and of the section table
-};
-static_assert(sizeof(Header) == 64);
-
-struct TableRow {
-  uint32_t type;
-  uint32_t flags;
-  uint64_t offset;
-  uint64_t length;
-  uint64_t reserved;
-  Hash hash;
-};
-static_assert(sizeof(TableRow) == 48);
+using om_layout::Hash;
+using om_layout::Header;
+using om_layout::kEndianTag;
+using om_layout::kMagic;
+using om_layout::kMostSections;
+using om_layout::kRequired;
+using om_layout::kUnit;
+using om_layout::TableRow;
 
 Hash Canonical(XXH128_hash_t value) {
   XXH128_canonical_t canonical;

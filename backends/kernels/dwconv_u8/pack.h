@@ -1,21 +1,19 @@
 // Depthwise weights in the model and as the tiers read them. Floor 4. The model holds one compact order, [tap][channel] with channels
-// padded to 16; the x86 tiers, which interleave rows, lay it out at load (blocks.h): depthwise weights are few.
+// padded to 16; the x86 tiers, which interleave rows, lay it out at load (constants.h): depthwise weights are few.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_PACK_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_PACK_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "base/checked.h"
-#include "base/cpu.h"
 
 namespace omkit::kernels {
 
+// Channels are padded to this number with zero weights.
+constexpr int64_t kDwPackedChannels = 16;
+
 // Bytes of PackDwConvU8Weights; not ok() on overflow.
 CheckedSize PackedDwConvU8Size(int64_t channels, int64_t kernel_h, int64_t kernel_w);
-
-// The order that the avx512vnni tier (blocks) or the avx2 and avxvnni tiers (pairs) read.
-std::vector<uint8_t> LayOutDwConvU8Weights(Isa isa, const uint8_t* packed, int64_t channels, int64_t kernel_h, int64_t kernel_w);
 
 }  // namespace omkit::kernels
 

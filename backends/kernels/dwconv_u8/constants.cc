@@ -1,0 +1,95 @@
+#include "backends/kernels/dwconv_u8/constants.h"
+
+#include <cstring>
+
+#include "backends/kernels/dwconv_u8/blocks.h"
+#include "backends/kernels/dwconv_u8/pack.h"
+#include "base/checked.h"
+
+namespace omkit::kernels {
+namespace {
+
+constexpr int64_t kHeader = 64;  // DwBlockConstants
+static_assert(sizeof(DwBlockConstants) <= kHeader);
+
+bool HasPairs(Isa isa) { return isa == Isa::kAvx2 || isa == Isa::kAvxVnni; }
+bool HasConstants(Isa isa) { return isa == Isa::kAvx512Vnni || HasPairs(isa); }
+
+int64_t PartBytes(const DwConvU8Params& p) { return RoundUp(p.groups, kDwBlock) * 4; }
+int64_t WeightBytes(Isa isa, const DwConvU8Params& p) {
+  return RoundUp(HasPairs(isa) ? RoundUp(p.groups, kDwPairBlock) * RoundUp(p.kernel_h, 2) * p.kernel_w * 2
+                               : RoundUp(p.groups, kDwBlock) * RoundUp(p.kernel_h, 4) * p.kernel_w,
+                 64);
+}
+
+// Weight of one tap of one channel; zero outside.
+struct Stored {
+  const uint8_t* bytes;
+  int64_t channels, kernel_h, kernel_w;
+
+  int8_t At(int64_t channel, int64_t y, int64_t x) const {
+    if (channel >= channels || y >= kernel_h) return 0;
+    return static_cast<int8_t>(bytes[(y * kernel_w + x) * RoundUp(channels, kDwPackedChannels) + channel]);
+  }
+};
+
+// blocks.h.
+void LayOutBlocks(const Stored& w, uint8_t* laid) {
+  for (int64_t first = 0; first < w.channels; first += kDwBlock) {
+    const int joined = JoinedRows(w.channels, first);
+    for (int64_t x = 0; x < w.kernel_w; ++x) {
+      for (int64_t y0 = 0; y0 < w.kernel_h; y0 += 4) {
+        for (int slot = 0; slot < kDwBlock; ++slot) {
+          for (int64_t y = y0; y < y0 + 4; ++y) *laid++ = static_cast<uint8_t>(w.At(first + DwChannelOfSlot(slot, joined), y, x));
+        }
+      }
+    }
+  }
+}
+
+// blocks.h, pairs of rows.
+void LayOutPairs(const Stored& w, uint8_t* laid) {
+  for (int64_t first = 0; first < w.channels; first += kDwPairBlock) {
+    for (int64_t x = 0; x < w.kernel_w; ++x) {
+      for (int64_t y0 = 0; y0 < w.kernel_h; y0 += 2) {
+        for (int slot = 0; slot < kDwPairBlock; ++slot) {
+          for (int64_t y = y0; y < y0 + 2; ++y, laid += 2) {
+            const int16_t value = w.At(first + DwChannelOfPairSlot(slot), y, x);
+            std::memcpy(laid, &value, sizeof value);
+          }
+        }
+      }
+    }
+  }
+}
+
+// Channel whose constants slot `i` of all blocks holds.
+int64_t ChannelOfSlot(Isa isa, int64_t channels, int64_t i) {
+  const int64_t block = HasPairs(isa) ? kDwPairBlock : kDwBlock, first = i / block * block;
+  const int slot = static_cast<int>(i - first);
+  return first + (HasPairs(isa) ? DwChannelOfPairSlot(slot) : DwChannelOfSlot(slot, JoinedRows(channels, first)));
+}
+
+}  // namespace
+
+int64_t DwConvU8ConstantsBytes(Isa isa, const DwConvU8Params& p) { return HasConstants(isa) ? kHeader + 2 * PartBytes(p) + WeightBytes(isa, p) : 0; }
+
+const void* LayOutDwConvU8Constants(Isa isa, const DwConvU8Params& p, void* const* operands, void* memory) {
+  uint8_t* bias = static_cast<uint8_t*>(memory) + kHeader;
+  uint8_t* multiplier = bias + PartBytes(p);
+  uint8_t* weights = multiplier + PartBytes(p);
+  std::memset(bias, 0, 2 * PartBytes(p) + WeightBytes(isa, p));
+  for (int64_t i = 0; i < RoundUp(p.groups, kDwBlock); ++i) {
+    const int64_t channel = ChannelOfSlot(isa, p.groups, i);
+    if (channel >= p.groups) continue;
+    std::memcpy(bias + i * 4, static_cast<const uint8_t*>(operands[2]) + channel * 4, 4);
+    std::memcpy(multiplier + i * 4, static_cast<const uint8_t*>(operands[3]) + channel * 4, 4);
+  }
+  const Stored stored = {static_cast<const uint8_t*>(operands[1]), p.groups, p.kernel_h, p.kernel_w};
+  HasPairs(isa) ? LayOutPairs(stored, weights) : LayOutBlocks(stored, weights);
+  const DwBlockConstants constants = {weights, reinterpret_cast<const int32_t*>(bias), reinterpret_cast<const float*>(multiplier)};
+  std::memcpy(memory, &constants, sizeof constants);
+  return memory;
+}
+
+}  // namespace omkit::kernels
