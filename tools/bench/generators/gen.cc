@@ -23,7 +23,7 @@ constexpr struct {
 } kFlags[] = {
     {"net", "NAME   the network"},
     {"out", "FILE   the ONNX file to write"},
-    {"size", "N     height and width of the input, 32 to 4096 (default 224)"},
+    {"size", "N     height and width of the image, or tokens of the sequence, 32 to 4096 (default: the network's usual size)"},
     {"batch", "N    images per execution, 1 to 1024 (default 1)"},
     {"seed", "N     of the weights (default 7)"},
 };

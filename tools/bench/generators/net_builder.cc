@@ -27,6 +27,13 @@ void SetInts(onnx::NodeProto* node, const char* name, const std::vector<int64_t>
   for (int64_t value : values) attribute->add_ints(value);
 }
 
+void SetString(onnx::NodeProto* node, const char* name, const char* value) {
+  onnx::AttributeProto* attribute = node->add_attribute();
+  attribute->set_name(name);
+  attribute->set_type(onnx::AttributeProto::STRING);
+  attribute->set_s(value);
+}
+
 void Describe(onnx::ValueInfoProto* value, const std::string& name, const std::vector<int64_t>& dims) {
   value->set_name(name);
   onnx::TypeProto::Tensor* type = value->mutable_type()->mutable_tensor_type();
@@ -85,6 +92,15 @@ std::string NetBuilder::Constant(const std::string& name, const std::vector<int6
   return name;
 }
 
+std::string NetBuilder::Constant(const std::string& name, const std::vector<int64_t>& values) {
+  onnx::TensorProto* tensor = model_.mutable_graph()->add_initializer();
+  tensor->set_name(name);
+  tensor->set_data_type(onnx::TensorProto::INT64);
+  tensor->add_dims(static_cast<int64_t>(values.size()));
+  for (int64_t value : values) tensor->add_int64_data(value);
+  return name;
+}
+
 std::string NetBuilder::Weights(const std::string& name, const std::vector<int64_t>& dims, double variance) {
   int64_t fan_in = 1;
   for (size_t i = 1; i < dims.size(); ++i) fan_in *= dims[i];
@@ -122,11 +138,12 @@ Activation NetBuilder::Conv(const Activation& x, const ConvSpec& spec) {
   SetInts(node, "strides", {spec.stride, spec.stride});
   SetInts(node, "pads", {pad, pad, pad, pad});
   SetInt(node, "group", spec.groups);
-  conv_biases_ += spec.out_channels;
+  if (spec.batch_norm) conv_biases_ += spec.out_channels;
   Activation y = {node->name(), spec.out_channels, Window(x.height, spec.kernel, spec.stride, pad, false),
                   Window(x.width, spec.kernel, spec.stride, pad, false)};
   multiply_adds_ += y.channels * y.height * y.width * in_channels * spec.kernel * spec.kernel;
   if (spec.then == Nonlinearity::kRelu) return Relu(y);
+  if (spec.then == Nonlinearity::kSilu) return Silu(y);
   if (spec.then == Nonlinearity::kRelu6) {
     onnx::NodeProto* clip = Node("Clip", {y.name});
     clip->add_input(Constant(clip->name() + ".min", {}, {0}));
@@ -137,6 +154,10 @@ Activation NetBuilder::Conv(const Activation& x, const ConvSpec& spec) {
 }
 
 Activation NetBuilder::Relu(const Activation& x) { return {Node("Relu", {x.name})->name(), x.channels, x.height, x.width}; }
+
+Activation NetBuilder::Silu(const Activation& x) {
+  return {Node("Mul", {x.name, Node("Sigmoid", {x.name})->output(0)})->name(), x.channels, x.height, x.width};
+}
 
 Activation NetBuilder::Add(const Activation& a, const Activation& b) {
   return {Node("Add", {a.name, b.name})->name(), a.channels, a.height, a.width};
@@ -151,10 +172,42 @@ Activation NetBuilder::MaxPool(const Activation& x, int64_t kernel, int64_t stri
   return {node->name(), x.channels, Window(x.height, kernel, stride, pad, ceil_mode), Window(x.width, kernel, stride, pad, ceil_mode)};
 }
 
-Activation NetBuilder::Concat(const Activation& a, const Activation& b) {
-  onnx::NodeProto* node = Node("Concat", {a.name, b.name});
+Activation NetBuilder::Concat(const std::vector<Activation>& parts) {
+  onnx::NodeProto* node = Node("Concat", {});
+  Activation y = {node->name(), 0, parts[0].height, parts[0].width};
+  for (const Activation& part : parts) {
+    node->add_input(part.name);
+    y.channels += part.channels;
+  }
   SetInt(node, "axis", 1);
-  return {node->name(), a.channels + b.channels, a.height, a.width};
+  return y;
+}
+
+std::pair<Activation, Activation> NetBuilder::Halve(const Activation& x) {
+  onnx::NodeProto* node = Node("Split", {x.name});
+  const int64_t half = x.channels / 2;
+  node->add_input(Constant(node->name() + ".split", std::vector<int64_t>{half, x.channels - half}));
+  node->add_output(node->name() + ".1");
+  SetInt(node, "axis", 1);
+  return {{node->output(0), half, x.height, x.width}, {node->output(1), x.channels - half, x.height, x.width}};
+}
+
+Activation NetBuilder::Upsample(const Activation& x) {
+  onnx::NodeProto* node = Node("Resize", {x.name, ""});
+  node->add_input(Constant(node->name() + ".scales", {4}, {1, 1, 2, 2}));
+  SetString(node, "mode", "nearest");
+  SetString(node, "coordinate_transformation_mode", "asymmetric");
+  SetString(node, "nearest_mode", "floor");
+  return {node->name(), x.channels, 2 * x.height, 2 * x.width};
+}
+
+void NetBuilder::Output(const std::string& value, const std::string& name, const std::vector<int64_t>& dims) {
+  for (onnx::NodeProto& node : *model_.mutable_graph()->mutable_node()) {
+    for (std::string& output : *node.mutable_output()) {
+      if (output == value) output = name;
+    }
+  }
+  Describe(model_.mutable_graph()->add_output(), name, dims);
 }
 
 void NetBuilder::Classify(const Activation& x, int64_t classes) {
@@ -168,8 +221,21 @@ void NetBuilder::Classify(const Activation& x, int64_t classes) {
     SetInt(last, "transB", 1);
     multiply_adds_ += classes * x.channels;
   }
-  last->set_output(0, "logits");
-  Describe(model_.mutable_graph()->add_output(), "logits", {batch_, classes});
+  Output(last->name(), "logits", {batch_, classes});
+}
+
+void NetBuilder::Detect(const std::vector<Activation>& maps) {
+  std::vector<std::string> rows;
+  int64_t pixels = 0;
+  for (const Activation& map : maps) {
+    onnx::NodeProto* node = Node("Reshape", {map.name});
+    node->add_input(Constant(node->name() + ".shape", std::vector<int64_t>{batch_, map.channels, map.height * map.width}));
+    rows.push_back(node->name());
+    pixels += map.height * map.width;
+  }
+  onnx::NodeProto* all = Node("Concat", rows);
+  SetInt(all, "axis", 2);
+  Output(all->name(), "boxes", {batch_, maps[0].channels, pixels});
 }
 
 }  // namespace omkit::bench

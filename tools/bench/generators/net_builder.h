@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "onnx/onnx-ml.pb.h"
@@ -20,7 +21,13 @@ struct Activation {
   int64_t channels = 0, height = 0, width = 0;
 };
 
-enum class Nonlinearity { kNone, kRelu, kRelu6 };
+// A sequence of vectors, [batch, count, width].
+struct Tokens {
+  std::string name;
+  int64_t count = 0, width = 0;
+};
+
+enum class Nonlinearity { kNone, kRelu, kRelu6, kSilu };
 
 struct ConvSpec {
   int64_t out_channels = 0;
@@ -29,7 +36,8 @@ struct ConvSpec {
   int64_t pad = -1;  // on all sides; -1: kernel / 2
   int64_t groups = 1;
   Nonlinearity then = Nonlinearity::kNone;
-  double variance = 0;  // of a weight times fan_in; 0: 2 before a nonlinearity, else 1
+  double variance = 0;     // of a weight times fan_in; 0: 2 before a nonlinearity, else 1
+  bool batch_norm = true;  // the bias stems from a folded batch normalization
 };
 
 class NetBuilder {
@@ -42,21 +50,45 @@ class NetBuilder {
   Activation Conv(const Activation& x, const ConvSpec& spec);
   Activation Relu(const Activation& x);
   Activation Add(const Activation& a, const Activation& b);
+  Activation Silu(const Activation& x);
   Activation MaxPool(const Activation& x, int64_t kernel, int64_t stride, int64_t pad, bool ceil_mode);
-  Activation Concat(const Activation& a, const Activation& b);
+  Activation Concat(const std::vector<Activation>& parts);
+  // The two halves of the channels.
+  std::pair<Activation, Activation> Halve(const Activation& x);
+  // Twice the height and width, nearest neighbour.
+  Activation Upsample(const Activation& x);
   // Ends the network in "logits" [batch, classes]: global average, then a fully connected layer unless the channels are the classes.
   void Classify(const Activation& x, int64_t classes);
+  // Ends the network in "boxes" [batch, channels, all pixels]: the maps side by side.
+  void Detect(const std::vector<Activation>& maps);
+
+  // float32 [batch, count, width], called "input".
+  Tokens InputTokens(int64_t batch, int64_t count, int64_t width);
+  // MatMul and Add of a bias, as exporters write a linear layer on sequences.
+  Tokens Linear(const Tokens& x, int64_t width, double variance = 1);
+  // x * 0.5 * (1 + erf(x / sqrt 2)), decomposed as exporters write it.
+  Tokens Gelu(const Tokens& x);
+  Tokens LayerNorm(const Tokens& x);
+  Tokens Add(const Tokens& a, const Tokens& b);
+  // Scaled dot-product attention of `heads` heads, decomposed into MatMul, Div, Softmax, MatMul and the moves around them.
+  Tokens Attention(const Tokens& q, const Tokens& k, const Tokens& v, int64_t heads);
+  // Ends the network in "hidden" [batch, count, width].
+  void Encode(const Tokens& x);
 
   const onnx::ModelProto& model() const { return model_; }
-  // Multiply-adds of convolutions and fully connected layers for one image.
+  // Multiply-adds of convolutions, fully connected layers and matrix products for one image or sequence.
   int64_t multiply_adds() const { return multiply_adds_; }
   int64_t parameters() const { return parameters_; }
-  // The parameters that are biases of convolutions: as many as there are channels of batch normalization in the original.
+  // The parameters that are biases of convolutions with batch normalization in the original.
   int64_t conv_biases() const { return conv_biases_; }
 
  private:
   onnx::NodeProto* Node(const std::string& op, const std::vector<std::string>& inputs);
   std::string Constant(const std::string& name, const std::vector<int64_t>& dims, const std::vector<float>& values);
+  std::string Constant(const std::string& name, const std::vector<int64_t>& values);
+  std::string Scalar(const std::string& name, float value) { return Constant(name, {}, {value}); }
+  // Ends the network in a value of that name.
+  void Output(const std::string& value, const std::string& name, const std::vector<int64_t>& dims);
   std::string Weights(const std::string& name, const std::vector<int64_t>& dims, double variance);
   std::string Biases(const std::string& name, int64_t count, double deviation);
   double Normal();

@@ -12,14 +12,15 @@
 namespace omkit::bench {
 
 struct NetOptions {
-  int64_t size = 224;  // height and width of the input, kLeastSize to kMostSize
-  int64_t batch = 1;   // at least 1
+  int64_t size = 0;   // height and width of the image, or tokens of the sequence, kLeastSize to kMostSize; 0: the network's usual size
+  int64_t batch = 1;  // at least 1
   uint64_t seed = 7;
 };
 constexpr int64_t kLeastSize = 32;
 constexpr int64_t kMostSize = 4096;
 
-// "resnet18", "resnet50" (v1.5: the stride is in the 3x3), "mobilenet_v1", "mobilenet_v2", "squeezenet1_1"; 1000 classes each.
+// "resnet18", "resnet50" (v1.5: the stride is in the 3x3), "mobilenet_v1", "mobilenet_v2", "squeezenet1_1" at 224x224 with 1000 classes;
+// "yolov8n" at 640x640 with raw heads; "bert_base", "minilm_l6": encoders of 128 tokens behind the embeddings.
 std::vector<std::string> NetNames();
 
 // INVALID_ARGUMENT for an unknown name, with the nearest one, or options out of range.

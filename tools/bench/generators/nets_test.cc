@@ -13,7 +13,9 @@ namespace omkit::bench {
 namespace {
 
 // Parameters as torchvision's model pages publish them (mobilenet_v1: Keras Applications, without moving statistics); they count gamma and
-// beta of batch normalization where the folded network has one bias. Multiply-adds at 224x224, in millions, from the same pages or the papers.
+// beta of batch normalization where the folded network has one bias. Multiply-adds at the usual size, in millions, from the same pages or the papers.
+// yolov8n: the model page of ultralytics, less the 16 fixed weights that decode boxes. bert_base: 12 layers of 4 h^2 + 8 h^2 weights, 13 h biases
+// and gains (Devlin et al., section 3; h = 768), minilm_l6 the same with 6 layers of h = 384.
 struct Published {
   const char* name;
   int64_t parameters;
@@ -21,8 +23,9 @@ struct Published {
   double mega_multiply_adds;
 };
 constexpr Published kPublished[] = {
-    {"resnet18", 11'689'512, true, 1814},   {"resnet50", 25'557'032, true, 4089},     {"mobilenet_v1", 4'231'976, true, 569},
-    {"mobilenet_v2", 3'504'872, true, 301}, {"squeezenet1_1", 1'235'496, false, 349},
+    {"resnet18", 11'689'512, true, 1814},    {"resnet50", 25'557'032, true, 4089},     {"mobilenet_v1", 4'231'976, true, 569},
+    {"mobilenet_v2", 3'504'872, true, 301},  {"squeezenet1_1", 1'235'496, false, 349}, {"yolov8n", 3'157'184, true, 4371},
+    {"bert_base", 85'054'464, false, 11174}, {"minilm_l6", 10'646'784, false, 1434},
 };
 
 TEST(Nets, HaveThePublishedSizes) {
@@ -39,6 +42,7 @@ TEST(Nets, ImportAndCompile) {
   std::string folder = ::testing::TempDir() + "/nets_XXXXXX";
   ASSERT_NE(mkdtemp(&folder[0]), nullptr);
   for (const std::string& name : NetNames()) {
+    if (name == "bert_base") continue;  // minilm_l6 has the same layers
     const absl::StatusOr<NetBuilder> net = MakeNet(name, {kLeastSize, 2, 1});
     ASSERT_TRUE(net.ok()) << net.status();
     const std::string path = folder + "/" + name + ".onnx";
@@ -48,7 +52,7 @@ TEST(Nets, ImportAndCompile) {
     const absl::StatusOr<runtime::Program> program = Compile(*std::move(graph), {});
     ASSERT_TRUE(program.ok()) << name << ": " << program.status();
     ASSERT_EQ(program->outputs.size(), 1u);
-    EXPECT_EQ(program->outputs[0].dims, (std::vector<int64_t>{2, 1000})) << name;
+    EXPECT_EQ(program->outputs[0].dims[0], 2) << name;
     // The compiler's own shape inference counts the same arithmetic.
     int64_t operations = 0;
     for (const runtime::Step& step : program->steps) {
