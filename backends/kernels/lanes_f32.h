@@ -256,12 +256,34 @@ OMKIT_INLINE float Fold(F32 x, const Op& op) {
   }
   return lanes[0];
 }
+#if defined(__AVX2__)
+#if defined(__AVX512F__)
+OMKIT_INLINE __m256 LowHalf(F32 x) { return _mm512_castps512_ps256(x.v); }
+OMKIT_INLINE __m256 HighHalf(F32 x) { return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x.v), 1)); }
+#else
+OMKIT_INLINE __m256 LowHalf(F32 x) { return x.v[0]; }
+OMKIT_INLINE __m256 HighHalf(F32 x) { return x.v[1]; }
+#endif
+OMKIT_INLINE float FoldSum(F32 x) {
+  const __m256 eight = _mm256_add_ps(LowHalf(x), HighHalf(x));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+OMKIT_INLINE float FoldMax(F32 x) {
+  const __m256 eight = _mm256_max_ps(LowHalf(x), HighHalf(x));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+#else
 OMKIT_INLINE float FoldSum(F32 x) {
   return Fold(x, [](float a, float b) { return a + b; });
 }
 OMKIT_INLINE float FoldMax(F32 x) {
   return Fold(x, [](float a, float b) { return b < a ? a : b; });
 }
+#endif
 
 }  // namespace
 }  // namespace omkit::kernels

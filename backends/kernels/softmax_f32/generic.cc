@@ -15,28 +15,41 @@ struct Line {
 
 OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ? static_cast<int>(count - i) : kWidth; }
 
-void AlongAxis(const Line& l, bool logarithm) {
-  F32 top = Set(-kInfinity);
-  for (int64_t i = 0; i < l.count; i += kWidth) {
-    const int lanes = LanesAt(i, l.count);
-    top = Max(Keep(LoadStrided(l.in + i * l.in_stride, l.in_stride, lanes), lanes, -kInfinity), top);
+// Lines of neighbouring elements that are computed together, so that no line waits for its own sums.
+constexpr int kTogether = 4;
+
+template <int kLines>
+void AlongAxis(const Line* lines, bool logarithm) {
+  const int64_t count = lines[0].count, in_stride = lines[0].in_stride, out_stride = lines[0].out_stride;
+  F32 top[kLines], sum[kLines], total[kLines];
+  for (int r = 0; r < kLines; ++r) top[r] = Set(-kInfinity);
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = LanesAt(i, count);
+    for (int r = 0; r < kLines; ++r) {
+      top[r] = Max(Keep(LoadStrided(lines[r].in + i * in_stride, in_stride, lanes), lanes, -kInfinity), top[r]);
+    }
   }
-  const F32 max = Set(FoldMax(top));
-  F32 sum = Set(0.0f);
-  for (int64_t i = 0; i < l.count; i += kWidth) {
-    const int lanes = LanesAt(i, l.count);
-    const F32 shifted = LoadStrided(l.in + i * l.in_stride, l.in_stride, lanes) - max;
-    const F32 e = Exp(shifted);
-    sum = sum + Keep(e, lanes, 0.0f);
-    StoreStrided(l.out + i * l.out_stride, l.out_stride, logarithm ? shifted : e, lanes);
+  for (int r = 0; r < kLines; ++r) {
+    top[r] = Set(FoldMax(top[r]));
+    sum[r] = Set(0.0f);
   }
-  const F32 total = Set(FoldSum(sum));
-  const F32 log_total = Log(total);
-  for (int64_t i = 0; i < l.count; i += kWidth) {
-    const int lanes = LanesAt(i, l.count);
-    float* to = l.out + i * l.out_stride;
-    const F32 v = LoadStrided(to, l.out_stride, lanes);
-    StoreStrided(to, l.out_stride, logarithm ? v - log_total : v / total, lanes);
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = LanesAt(i, count);
+    for (int r = 0; r < kLines; ++r) {
+      const F32 shifted = LoadStrided(lines[r].in + i * in_stride, in_stride, lanes) - top[r];
+      const F32 e = Exp(shifted);
+      sum[r] = sum[r] + Keep(e, lanes, 0.0f);
+      StoreStrided(lines[r].out + i * out_stride, out_stride, logarithm ? shifted : e, lanes);
+    }
+  }
+  for (int r = 0; r < kLines; ++r) total[r] = logarithm ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = LanesAt(i, count);
+    for (int r = 0; r < kLines; ++r) {
+      float* to = lines[r].out + i * out_stride;
+      const F32 v = LoadStrided(to, out_stride, lanes);
+      StoreStrided(to, out_stride, logarithm ? v - total[r] : v * total[r], lanes);
+    }
   }
 }
 
@@ -75,20 +88,32 @@ void SoftmaxF32(const KernelArgs& args) {
   int64_t rows = p.in.dims[p.axis] > 0 ? 1 : 0;
   for (int i = 0; i < last; ++i) rows *= i == p.axis ? 1 : p.in.dims[i];
   const Part part = SplitWork(rows * blocks, 1, args.thread, args.threads);
-  for (int64_t at = part.begin; at < part.end; ++at) {
-    const int64_t column = at % blocks * kWidth;
+  const auto line_at = [&](int64_t row) {
     Line line = {in, out, p.in.dims[p.axis], p.in.strides[p.axis], p.out.strides[p.axis]};
-    int64_t rest = at / blocks;
     for (int i = last - 1; i >= 0; --i) {
       if (i == p.axis) continue;
-      line.in += rest % p.in.dims[i] * p.in.strides[i];
-      line.out += rest % p.in.dims[i] * p.out.strides[i];
-      rest /= p.in.dims[i];
+      line.in += row % p.in.dims[i] * p.in.strides[i];
+      line.out += row % p.in.dims[i] * p.out.strides[i];
+      row /= p.in.dims[i];
     }
-    if (along) {
-      AlongAxis(line, p.log_softmax);
-      continue;
+    return line;
+  };
+  if (along) {
+    int64_t at = part.begin;
+    for (; at + kTogether <= part.end; at += kTogether) {
+      Line lines[kTogether];
+      for (int r = 0; r < kTogether; ++r) lines[r] = line_at(at + r);
+      AlongAxis<kTogether>(lines, p.log_softmax);
     }
+    for (; at < part.end; ++at) {
+      const Line line = line_at(at);
+      AlongAxis<1>(&line, p.log_softmax);
+    }
+    return;
+  }
+  for (int64_t at = part.begin; at < part.end; ++at) {
+    const int64_t column = at % blocks * kWidth;
+    Line line = line_at(at / blocks);
     line.in += column * p.in.strides[last];
     line.out += column * p.out.strides[last];
     AcrossAxis(line, p.in.strides[last], p.out.strides[last], LanesAt(column, columns), p.log_softmax);
