@@ -74,6 +74,50 @@ bool CollapseViews(absl::Span<View* const> views) {
   return true;
 }
 
+bool ReshapeView(const View& view, const Shape& dims, View* reshaped) {
+  if (dims.rank() > kernels::kMaxViewRank) return false;
+  View old = view;
+  old.rank = 0;
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.dims[i] == 1) continue;
+    old.dims[old.rank] = view.dims[i];
+    old.strides[old.rank++] = view.strides[i];
+  }
+  View out;
+  out.element_size = view.element_size;
+  out.offset = view.offset;
+  out.rank = dims.rank();
+  int from = 0, to = 0;
+  while (to < out.rank) {
+    // Old dimensions [from, from_end) and new ones [to, to_end) with equal products.
+    int from_end = from, to_end = to + 1;
+    int64_t old_product = 1, new_product = dims.dim(to);
+    while (old_product != new_product) {
+      if (old_product < new_product) {
+        if (from_end == old.rank) return false;
+        old_product *= old.dims[from_end++];
+      } else {
+        if (to_end == out.rank) return false;
+        new_product *= dims.dim(to_end++);
+      }
+    }
+    for (int i = from; i + 1 < from_end; ++i) {
+      if (old.strides[i] != old.strides[i + 1] * old.dims[i + 1]) return false;
+    }
+    int64_t stride = from_end > from ? old.strides[from_end - 1] : 1;
+    for (int i = to_end - 1; i >= to; --i) {
+      out.dims[i] = dims.dim(i);
+      out.strides[i] = stride;
+      stride *= dims.dim(i);
+    }
+    from = from_end;
+    to = to_end;
+  }
+  if (from != old.rank) return false;
+  *reshaped = out;
+  return true;
+}
+
 std::vector<int> PhysicalOrder(const View& view) {
   std::vector<int> order;
   for (int i = 0; i < view.rank; ++i) order.push_back(i);

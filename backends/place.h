@@ -35,6 +35,8 @@ kernels::View Nhwc(const Place& place);
 // Rewrites views of equal dims alike: dimensions of size 1 go, the rest is ordered by the last view's strides, and neighbours that are
 // contiguous in every view merge. OK is false when more than kMaxViewRank dimensions remain.
 bool CollapseViews(absl::Span<kernels::View* const> views);
+// The same elements in row-major order of `view` under other dimensions, without a copy; false when strides do not allow it. No zero dims.
+bool ReshapeView(const kernels::View& view, const Shape& dims, kernels::View* reshaped);
 // The dimensions from the largest stride to the smallest: kernels run along the last dimension they are given, so lowering hands them
 // views in this order.
 std::vector<int> PhysicalOrder(const kernels::View& view);

@@ -253,39 +253,84 @@ void ProgramBuilder::FillHalo(const std::string& name, const TensorType& t, cons
   AddStepBytes(name, "Fill", kernels::FillKernel(isa()), runtime::ParamBytes(params), {place.block}, 0);
 }
 
+namespace {
+
+// True for a Concat or Split of images along their channels.
+bool JoinsChannels(const ir::Graph& graph, const ir::Node& node, ir::OpKind op) {
+  const int64_t axis = node.attrs.Int("axis", 0);
+  return node.op == op && (axis == 1 || axis == -3) && graph.value(node.inputs[0]).type.shape.rank() == 4;
+}
+
+bool SameElements(const TensorType& a, const TensorType& b) { return a.dtype == b.dtype && a.quant == b.quant; }
+
+}  // namespace
+
 Halo ProgramBuilder::NeededHalo(ValueId v) const {
   Halo halo;
   for (const ir::Use& use : graph_.Uses(v)) {
     const ir::Node& node = graph_.node(use.node);
     if (node.op == ir::OpKind::kConv && use.input == 0) halo = Union(halo, HaloOf(graph_, node));
+    // The parts are views of the value, with its halo.
+    if (!JoinsChannels(graph_, node, ir::OpKind::kSplit) || use.input != 0) continue;
+    for (const ValueId part : node.outputs) {
+      for (const ir::Use& reader : graph_.Uses(part)) {
+        if (graph_.node(reader.node).op == ir::OpKind::kConv && reader.input == 0) halo = Union(halo, HaloOf(graph_, graph_.node(reader.node)));
+      }
+    }
   }
   return halo;
 }
 
-// A value that a concatenation along the channels reads is made where the concatenation's result will lie, so that nothing is copied.
-std::optional<Place> ProgramBuilder::PlaceInConcat(ValueId v) {
+// What a concatenation needs so that everything made inside it can be read there.
+Halo ProgramBuilder::HaloWithOperands(const ir::Node& concat) const {
+  const ValueId whole = concat.outputs[0];
+  Halo halo = NeededHalo(whole);
+  for (const ValueId operand : concat.inputs) {
+    if (SameElements(type(operand), type(whole))) halo = Union(halo, NeededHalo(operand));
+  }
+  return halo;
+}
+
+// The concatenation that reads the value, or all parts of the value one behind the other, and the first operand it takes from it.
+std::optional<ir::Use> ProgramBuilder::ConcatOf(ValueId v) const {
+  const auto once = [&](const ir::Node& concat, ValueId operand) { return std::count(concat.inputs.begin(), concat.inputs.end(), operand) == 1; };
   for (const ir::Use& use : graph_.Uses(v)) {
-    const ir::Node& concat = graph_.node(use.node);
-    if (concat.op != ir::OpKind::kConcat || type(v).shape.rank() != 4) continue;
-    const ValueId whole = concat.outputs[0];
-    const int64_t axis = concat.attrs.Int("axis", 0);
-    if ((axis != 1 && axis != -3) || graph_.IsOutput(whole) || type(whole).dtype != type(v).dtype || type(whole).quant != type(v).quant) continue;
-    if (std::count(concat.inputs.begin(), concat.inputs.end(), v) != 1) continue;
-    if (places_.find(whole) == places_.end()) {
-      // Concatenations of concatenations nest; a file decides how deep.
-      constexpr int kDeepest = 16;
-      if (concat_depth_ == kDeepest) continue;
-      ++concat_depth_;
-      NewImage(whole);
-      --concat_depth_;
+    const ir::Node& node = graph_.node(use.node);
+    if (JoinsChannels(graph_, node, ir::OpKind::kConcat) && once(node, v)) return use;
+    if (!JoinsChannels(graph_, node, ir::OpKind::kSplit) || use.input != 0) continue;
+    for (const ir::Use& reader : graph_.Uses(node.outputs[0])) {
+      const ir::Node& concat = graph_.node(reader.node);
+      const int parts = static_cast<int>(node.outputs.size());
+      if (!JoinsChannels(graph_, concat, ir::OpKind::kConcat) || reader.input + parts > static_cast<int>(concat.inputs.size())) continue;
+      bool whole = true;
+      for (int i = 0; i < parts; ++i) whole = whole && concat.inputs[reader.input + i] == node.outputs[i] && once(concat, node.outputs[i]);
+      if (whole) return reader;
     }
-    Place part = places_[whole];
-    if (!part.halo.Covers(NeededHalo(v))) continue;
-    for (int i = 0; i < use.input; ++i) part.view.offset += type(concat.inputs[i]).shape.dim(1);
-    part.view.dims[1] = type(v).shape.dim(1);
-    return part;
   }
   return std::nullopt;
+}
+
+// A value that a concatenation along the channels reads is made where the concatenation's result will lie, so that nothing is copied.
+std::optional<Place> ProgramBuilder::PlaceInConcat(ValueId v) {
+  if (type(v).shape.rank() != 4) return std::nullopt;
+  const std::optional<ir::Use> use = ConcatOf(v);
+  if (!use) return std::nullopt;
+  const ir::Node& concat = graph_.node(use->node);
+  const ValueId whole = concat.outputs[0];
+  if (graph_.IsOutput(whole) || !SameElements(type(whole), type(v))) return std::nullopt;
+  if (places_.find(whole) == places_.end()) {
+    // Concatenations of concatenations nest; a file decides how deep.
+    constexpr int kDeepest = 16;
+    if (concat_depth_ == kDeepest) return std::nullopt;
+    ++concat_depth_;
+    NewImage(whole);
+    --concat_depth_;
+  }
+  Place part = places_[whole];
+  if (!part.halo.Covers(NeededHalo(v))) return std::nullopt;
+  for (int i = 0; i < use->input; ++i) part.view.offset += type(concat.inputs[i]).shape.dim(1);
+  part.view.dims[1] = type(v).shape.dim(1);
+  return part;
 }
 
 Place ProgramBuilder::NewImage(ValueId v) {
@@ -298,7 +343,9 @@ Place ProgramBuilder::NewImage(ValueId v) {
   }
   const ir::Node* user = graph_.OnlyUser(v);
   const bool runs = user != nullptr && ReadsRowRuns(graph_, *user);
-  const Place place = ImagePlace(type(v), NeededHalo(v), runs ? type(v).shape.dim(1) : PixelStride(type(v)));
+  const ir::Node* producer = graph_.Producer(v);
+  const bool joined = producer != nullptr && JoinsChannels(graph_, *producer, ir::OpKind::kConcat);
+  const Place place = ImagePlace(type(v), joined ? HaloWithOperands(*producer) : NeededHalo(v), runs ? type(v).shape.dim(1) : PixelStride(type(v)));
   FillHalo(graph_.value(v).name, type(v), place);
   places_[v] = place;
   return place;

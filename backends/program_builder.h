@@ -92,6 +92,8 @@ class ProgramBuilder {
   Place ImagePlace(const TensorType& type, const Halo& halo, int64_t pixel);
   void FillHalo(const std::string& name, const TensorType& type, const Place& place);
   Halo NeededHalo(ir::ValueId v) const;
+  Halo HaloWithOperands(const ir::Node& concat) const;
+  std::optional<ir::Use> ConcatOf(ir::ValueId v) const;
   std::optional<Place> PlaceInConcat(ir::ValueId v);
 
   const ir::Graph& graph_;

@@ -86,8 +86,14 @@ bool ConstantInputsFrom(const Graph& graph, const Node& node, int first) {
 bool SupportsReshape(const Graph& graph, const Node& node) { return Movable(graph, node); }
 
 absl::Status LowerReshape(const Node& node, ProgramBuilder& builder) {
-  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.Plain(node.inputs[0]));
   Place out;
+  OMKIT_ASSIGN_OR_RETURN(const Place as_is, builder.At(node.inputs[0]));
+  if (!IsDense(as_is.view) && ReshapeView(as_is.view, builder.type(node.outputs[0]).shape, &out.view)) {
+    out.block = as_is.block;
+    builder.Bind(node.outputs[0], out);
+    return absl::OkStatus();
+  }
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.Plain(node.inputs[0]));
   out.block = in.block;
   out.view = DenseViewOf(builder.type(node.outputs[0]), in.view.offset);
   builder.Bind(node.outputs[0], out);
@@ -173,6 +179,7 @@ absl::Status LowerSplit(const Node& node, ProgramBuilder& builder) {
   Place part;
   part.block = in.block;
   part.view = in.view;
+  if (axis == 1) part.halo = in.halo;
   for (ValueId v : node.outputs) {
     const int64_t length = builder.type(v).shape.dim(axis);
     part.view.dims[axis] = length;

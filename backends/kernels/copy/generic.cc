@@ -1,6 +1,7 @@
 // Copies walk the output in memory order. Where both sides are contiguous a row is one memcpy; where the input is contiguous along
 // another dimension than the output the two are walked in square blocks.
 #include <cstring>
+#include <utility>
 
 #include "backends/kernels/copy/copy.h"
 #include "backends/kernels/nest.h"
@@ -29,16 +30,70 @@ void CopyRow(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t
   }
 }
 
+// A square of kSide rows of 16 bytes.
+template <int kBytes>
+struct Square;
+#define OMKIT_SQUARE(type)                             \
+  template <>                                          \
+  struct Square<sizeof(type)> {                        \
+    typedef type Row __attribute__((vector_size(16))); \
+    static constexpr int kSide = 16 / sizeof(type);    \
+  };
+OMKIT_SQUARE(uint8_t)
+OMKIT_SQUARE(uint16_t)
+OMKIT_SQUARE(uint32_t)
+OMKIT_SQUARE(uint64_t)
+#undef OMKIT_SQUARE
+
+template <typename Row, int kSide, int kShift, int... kAt>
+OMKIT_INLINE Row Interleave(Row a, Row b, std::integer_sequence<int, kAt...>) {
+  return __builtin_shufflevector(a, b, ((kAt + kShift) / 2 + (kAt % 2) * kSide)...);
+}
+
+// One in-register transposition: as many perfect shuffles of the rows as kSide has binary digits.
+template <typename T>
+OMKIT_INLINE void TransposeSquare(const T* in, T* out, int64_t in_stride, int64_t out_stride) {
+  using Row = typename Square<sizeof(T)>::Row;
+  constexpr int kSide = Square<sizeof(T)>::kSide;
+  constexpr auto kSequence = std::make_integer_sequence<int, kSide>();
+  Row rows[kSide], next[kSide];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i) std::memcpy(&rows[i], in + i * in_stride, 16);
+#pragma GCC unroll 4
+  for (int digits = kSide; digits > 1; digits /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kSide / 2; ++i) {
+      next[2 * i] = Interleave<Row, kSide, 0>(rows[i], rows[i + kSide / 2], kSequence);
+      next[2 * i + 1] = Interleave<Row, kSide, kSide>(rows[i], rows[i + kSide / 2], kSequence);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kSide; ++i) rows[i] = next[i];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i) std::memcpy(out + i * out_stride, &rows[i], 16);
+}
+
+// out[i * out_stride + j] = in[i + j * in_stride] for i in [i0, i1) and j in [j0, j1).
+template <typename T>
+OMKIT_INLINE void TransposeElements(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
+  for (int64_t i = i0; i < i1; ++i) {
+    for (int64_t j = j0; j < j1; ++j) out[i * out_stride + j] = in[i + j * in_stride];
+  }
+}
+
 // out[i * out_stride + j] = in[i + j * in_stride]: the input is contiguous along i, the output along j.
 template <typename T>
 void TransposeRows(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t begin, int64_t end, int64_t columns) {
+  constexpr int kSide = Square<sizeof(T)>::kSide;
   for (int64_t i0 = begin; i0 < end; i0 += kBlock) {
-    const int64_t i1 = i0 + kBlock < end ? i0 + kBlock : end;
+    const int64_t i1 = i0 + kBlock < end ? i0 + kBlock : end, i_whole = i1 - (i1 - i0) % kSide;
     for (int64_t j0 = 0; j0 < columns; j0 += kBlock) {
-      const int64_t j1 = j0 + kBlock < columns ? j0 + kBlock : columns;
-      for (int64_t i = i0; i < i1; ++i) {
-        for (int64_t j = j0; j < j1; ++j) out[i * out_stride + j] = in[i + j * in_stride];
+      const int64_t j1 = j0 + kBlock < columns ? j0 + kBlock : columns, j_whole = j1 - (j1 - j0) % kSide;
+      for (int64_t i = i0; i < i_whole; i += kSide) {
+        for (int64_t j = j0; j < j_whole; j += kSide) TransposeSquare(in + i + j * in_stride, out + i * out_stride + j, in_stride, out_stride);
       }
+      TransposeElements(in, out, in_stride, out_stride, i_whole, i1, j0, j1);
+      TransposeElements(in, out, in_stride, out_stride, i0, i_whole, j_whole, j1);
     }
   }
 }
