@@ -5,6 +5,7 @@
 #include "backends/kernels/copy/copy.h"
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
 #include "backends/kernels/lut_u8/lut_u8.h"
+#include "backends/kernels/matmul_u8/matmul_u8.h"
 #include "backends/kernels/pool_u8/pool_u8.h"
 #include "backends/kernels/quantize/quantize.h"
 
@@ -13,6 +14,7 @@ namespace omkit::kernels {
 void RegisterU8Kernels() {
   RegisterConvU8Kernels();
   RegisterDwConvU8Kernels();
+  RegisterMatMulU8Kernels();
   RegisterPoolU8Kernels();
   RegisterBinaryU8Kernels();
   RegisterLutU8Kernels();

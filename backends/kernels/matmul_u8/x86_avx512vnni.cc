@@ -1,0 +1,167 @@
+// VPDPBUSD on 512-bit registers: eight rows by 32 columns, four k per step. Packed columns: [step of 4 k][32][4], zeros behind the last k.
+#include <cstring>
+
+#include "backends/kernels/matmul_u8/matmul_u8.h"
+#include "backends/kernels/matmul_u8/walk.h"
+#include "backends/kernels/tier.h"
+#include "backends/kernels/x86.h"
+
+namespace omkit::kernels {
+namespace {
+
+constexpr int kRowsPerTile = 8;
+
+// The first `count` of four bytes, zeros behind them.
+OMKIT_INLINE int32_t LoadBytes(const uint8_t* from, int64_t count) {
+  if (count >= 4) return LoadDword(from);
+  uint32_t value = 0;
+  for (int64_t i = 0; i < count; ++i) value |= static_cast<uint32_t>(from[i]) << (8 * i);
+  return static_cast<int32_t>(value);
+}
+
+struct Vnni {
+  // Columns that are contiguous along k: a column's dwords go 128 bytes apart.
+  static void PackColumns(const Product& product, const Columns& columns, int64_t steps) {
+    const uint8_t* from = product.b + columns.first * product.b_column;
+    for (int64_t c = 0; c < columns.count; ++c, from += product.b_column) {
+      int8_t* to = columns.packed + c * 4;
+      const int64_t whole = product.k / 4;
+      for (int64_t s = 0; s < whole; ++s) {
+        const int32_t value = LoadDword(from + s * 4) ^ INT32_C(-0x7F7F7F80);
+        std::memcpy(to + s * 128, &value, 4);
+      }
+      if (whole == steps) continue;
+      int8_t last[4] = {};
+      for (int64_t i = whole * 4; i < product.k; ++i) last[i - whole * 4] = static_cast<int8_t>(from[i] - 128);
+      std::memcpy(to + whole * 128, last, 4);
+    }
+  }
+
+  // Rows that are contiguous along n: four of them interleaved byte by byte.
+  static void PackRows(const Product& product, const Columns& columns, int64_t steps) {
+    const __mmask32 mask = columns.count >= 32 ? 0xffffffffu : (1u << columns.count) - 1;
+    const __m256i sign = _mm256_set1_epi8(static_cast<char>(0x80));
+    const uint8_t* from = product.b + columns.first;
+    int8_t* to = columns.packed;
+    for (int64_t s = 0; s < steps; ++s, to += 128) {
+      __m256i row[4];
+      for (int i = 0; i < 4; ++i) {
+        const int64_t k = s * 4 + i;
+        // An absent row counts as b' = 0.
+        row[i] = k < product.k ? _mm256_xor_si256(_mm256_maskz_loadu_epi8(mask, from + k * product.b_row), sign) : _mm256_setzero_si256();
+      }
+      // Permuted so that the unpacks, which work in 128-bit halves, leave whole groups of sixteen columns in order.
+      const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+      const __m512i low = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[0])), high = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[1]));
+      const __m512i low2 = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[2])), high2 = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[3]));
+      const __m512i first = _mm512_unpacklo_epi8(low, high), second = _mm512_unpacklo_epi8(low2, high2);
+      // Each 128-bit half holds eight columns as pairs (k0, k1); joined with (k2, k3) they are four columns a half.
+      const __m512i even = _mm512_unpacklo_epi16(first, second), odd = _mm512_unpackhi_epi16(first, second);
+      const __m512i head = _mm512_permutex2var_epi64(even, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), odd);
+      const __m512i tail = _mm512_permutex2var_epi64(even, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), odd);
+      _mm512_storeu_si512(to, head);
+      _mm512_storeu_si512(to + 64, tail);
+    }
+  }
+
+  static void Pack(const Product& product, const MatMulU8Params& p, const Columns& columns) {
+    const int64_t steps = (product.k + 3) / 4;
+    if (product.b_column == 1) {
+      PackRows(product, columns, steps);
+    } else if (product.b_row == 1) {
+      PackColumns(product, columns, steps);
+    } else {
+      for (int64_t k = 0; k < steps * 4; ++k) {
+        for (int64_t c = 0; c < columns.count; ++c) {
+          const int value = k < product.k ? product.b[k * product.b_row + (columns.first + c) * product.b_column] - 128 : 0;
+          columns.packed[k / 4 * 128 + c * 4 + k % 4] = static_cast<int8_t>(value);
+        }
+      }
+    }
+    __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    const __m512i ones = _mm512_set1_epi8(1);
+    if (p.a_zero != 0) {
+      for (int64_t s = 0; s < steps; ++s) {
+        for (int h = 0; h < 2; ++h) sums[h] = _mm512_dpbusd_epi32(sums[h], ones, _mm512_loadu_si512(columns.packed + s * 128 + h * 64));
+      }
+    }
+    const __m512i constant = _mm512_set1_epi32(static_cast<int32_t>(product.k * p.a_zero * (p.b_zero - 128)));
+    const __m512i zero = _mm512_set1_epi32(p.a_zero);
+    for (int h = 0; h < 2; ++h) _mm512_storeu_si512(columns.terms + 16 * h, _mm512_sub_epi32(constant, _mm512_mullo_epi32(sums[h], zero)));
+  }
+
+  static void Rows(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
+    int64_t i = begin;
+    for (; i + kRowsPerTile <= end; i += kRowsPerTile) Tile<kRowsPerTile>(product, p, columns, i);
+    for (; i + 2 <= end; i += 2) Tile<2>(product, p, columns, i);
+    if (i < end) Tile<1>(product, p, columns, i);
+  }
+
+  template <int kRows>
+  static __attribute__((noinline)) void Tile(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t row) {
+    __m512i acc[kRows][2];
+    const __m512i low = _mm512_loadu_si512(columns.terms), high = _mm512_loadu_si512(columns.terms + 16);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const __m512i term = _mm512_set1_epi32(columns.row_terms[row + r]);
+      acc[r][0] = _mm512_add_epi32(low, term);
+      acc[r][1] = _mm512_add_epi32(high, term);
+    }
+    const uint8_t* a = product.a + row * product.a_row;
+    const int64_t stride = product.a_row, whole = product.k / 4;
+    const int8_t* packed = columns.packed;
+    for (int64_t s = 0; s < whole; ++s, packed += 128) {
+      const __m512i first = _mm512_loadu_si512(packed), second = _mm512_loadu_si512(packed + 64);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m512i x = _mm512_set1_epi32(LoadDword(a + r * stride + s * 4));
+        acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, first);
+        acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, second);
+      }
+    }
+    if (const int64_t rest = product.k - whole * 4) {
+      const __m512i first = _mm512_loadu_si512(packed), second = _mm512_loadu_si512(packed + 64);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m512i x = _mm512_set1_epi32(LoadBytes(a + r * stride + whole * 4, rest));
+        acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, first);
+        acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, second);
+      }
+    }
+    Finish<kRows>(product, p, columns, row, acc);
+  }
+
+  template <int kRows>
+  OMKIT_INLINE static void Finish(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t row, const __m512i (&acc)[kRows][2]) {
+    const __m512 multiplier = _mm512_set1_ps(p.multiplier);
+    const uint32_t mask = columns.count >= 32 ? 0xffffffffu : (1u << columns.count) - 1;
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const __m512 v[2] = {_mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), multiplier), _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), multiplier)};
+      uint8_t* out = product.out + ((row + r) * product.out_row + columns.first) * (p.float_output ? 4 : 1);
+      if (p.float_output) {
+        const __m512 lo = _mm512_set1_ps(p.act_min), hi = _mm512_set1_ps(p.act_max);
+        for (int h = 0; h < 2; ++h) {
+          _mm512_mask_storeu_ps(out + 64 * h, static_cast<__mmask16>(mask >> (16 * h)), _mm512_min_ps(hi, _mm512_max_ps(lo, v[h])));
+        }
+        continue;
+      }
+      // Clamped in float, as the contract does: bounds minus the zero point.
+      const __m512 lo = _mm512_set1_ps(static_cast<float>(p.clamp_min - p.out_zero)), hi = _mm512_set1_ps(static_cast<float>(p.clamp_max - p.out_zero));
+      const __m512i zero = _mm512_set1_epi32(p.out_zero);
+      for (int h = 0; h < 2; ++h) {
+        const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(hi, _mm512_max_ps(lo, v[h]))), zero);
+        _mm_mask_storeu_epi8(out + 16 * h, static_cast<__mmask16>(mask >> (16 * h)), _mm512_cvtepi32_epi8(q));
+      }
+    }
+  }
+};
+
+}  // namespace
+
+namespace OMKIT_TIER_NAMESPACE {
+
+void MatMulU8(const KernelArgs& args) { WalkMatMulU8<Vnni>(args); }
+
+}  // namespace OMKIT_TIER_NAMESPACE
+}  // namespace omkit::kernels
