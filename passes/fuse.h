@@ -28,6 +28,9 @@ Pass FuseComposite();
 // Add(Conv(x), y) -> Conv(x, residual y) when the convolution's result has no other reader. Dense likewise.
 Pass FuseResidual();
 
+// Mul and Div by a scalar before or behind a MatMul of two variable operands become its attribute alpha (the scale of attention).
+Pass FuseScale();
+
 // Relu and Clip become the act_min, act_max clamp of the Conv, Dense, Add, Sub or Mul before them.
 Pass FuseActivation();
 

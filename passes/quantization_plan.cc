@@ -16,7 +16,8 @@ using ir::NodeId;
 using ir::OpKind;
 using ir::ValueId;
 
-bool IsCompute(OpKind op) { return op == OpKind::kConv || op == OpKind::kDense; }
+// What runs in INT8 wherever it stands, and may leave a float result.
+bool IsCompute(OpKind op) { return op == OpKind::kConv || op == OpKind::kDense || op == OpKind::kMatMul; }
 
 bool IsFloatValue(const Graph& graph, ValueId v) { return v != kNoValue && graph.value(v).type.dtype == DType::kFloat32; }
 
@@ -74,7 +75,7 @@ class Planner {
   bool ReadAsInt8(ValueId v) const {
     return std::any_of(users_[v].begin(), users_[v].end(), [&](const ir::Use& use) {
       const Node& node = graph_.node(use.node);
-      const bool residual = IsCompute(node.op) && use.input == 3;
+      const bool residual = (node.op == OpKind::kConv || node.op == OpKind::kDense) && use.input == 3;
       return plan_.int8_node[use.node] && (use.input < DataInputs(node) || residual);
     });
   }
@@ -134,7 +135,8 @@ int DataInputs(const Node& node) {
   switch (node.op) {
     case OpKind::kAdd:
     case OpKind::kSub:
-    case OpKind::kMul: return 2;
+    case OpKind::kMul:
+    case OpKind::kMatMul: return 2;
     case OpKind::kConcat: return static_cast<int>(node.inputs.size());
     default: return 1;
   }

@@ -1,3 +1,4 @@
+#include "backends/kernels/matmul_u8/matmul_u8.h"
 #include "backends/npu_int8/lower.h"
 #include "backends/npu_int8/npu_int8.h"
 #include "backends/npu_int8/types.h"
@@ -14,6 +15,7 @@ enum class Int8 {
   kNo,        // stays float
   kWeights,   // constant weights, image input: Conv, Dense
   kTable,     // a function of one element
+  kProduct,   // MatMul of two activations
   kBinary,    // Add, Sub, Mul of two tensors
   kMovement,  // moves elements; also pools
 };
@@ -28,7 +30,7 @@ struct Row {
 constexpr Row kRows[] = {
     {OpKind::kConv, SupportsConv, LowerConv, Int8::kWeights},
     {OpKind::kDense, SupportsDense, LowerDense, Int8::kWeights},
-    {OpKind::kMatMul, SupportsMatMul, LowerMatMul, Int8::kNo},
+    {OpKind::kMatMul, SupportsMatMul, LowerMatMul, Int8::kProduct},
     {OpKind::kAveragePool, SupportsPool, LowerPool, Int8::kMovement},
     {OpKind::kGlobalAveragePool, SupportsPool, LowerPool, Int8::kMovement},
     {OpKind::kGlobalMaxPool, SupportsPool, LowerPool, Int8::kMovement},
@@ -120,6 +122,12 @@ class NpuInt8 : public Backend {
     if (row == nullptr || row->int8 == Int8::kNo || !row->supports(graph, node)) return false;
     switch (row->int8) {
       case Int8::kWeights: return graph.ConstantInput(node, 1) != nullptr && IsF32(graph.ConstantInput(node, 1)->type());
+      case Int8::kProduct: {
+        // Quantizing a constant costs accuracy and gains little; short sums cost more to quantize than they save.
+        constexpr int64_t kShortest = 16;
+        const int64_t k = InputType(graph, node, 0).shape.dim(InputType(graph, node, 0).shape.rank() - 1);
+        return graph.ConstantInput(node, 0) == nullptr && graph.ConstantInput(node, 1) == nullptr && k >= kShortest && k <= kernels::kLongestMatMulU8;
+      }
       // Linear interpolation makes new values; only nearest moves them.
       case Int8::kMovement: return node.op != OpKind::kResize || node.attrs.String("mode", "nearest") == "nearest";
       default: return true;

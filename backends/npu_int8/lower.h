@@ -33,16 +33,18 @@ absl::Status LowerQuantize(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerDequantize(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerCast(const ir::Node& node, ProgramBuilder& builder);
 
+// lower_matmul.cc
+bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerMatMul(const ir::Node& node, ProgramBuilder& builder);
+
 // lower_reduce.cc
 bool SupportsSoftmax(const ir::Graph& graph, const ir::Node& node);
 bool SupportsReduce(const ir::Graph& graph, const ir::Node& node);
 bool SupportsArgMax(const ir::Graph& graph, const ir::Node& node);
-bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);
 bool SupportsLayerNormalization(const ir::Graph& graph, const ir::Node& node);
 absl::Status LowerSoftmax(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerReduce(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerArgMax(const ir::Node& node, ProgramBuilder& builder);
-absl::Status LowerMatMul(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerLayerNormalization(const ir::Node& node, ProgramBuilder& builder);
 
 // lower_movement.cc

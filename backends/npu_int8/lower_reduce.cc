@@ -4,7 +4,6 @@
 
 #include "backends/kernels/argmax_f32/argmax_f32.h"
 #include "backends/kernels/layernorm_f32/layernorm_f32.h"
-#include "backends/kernels/matmul_f32/matmul_f32.h"
 #include "backends/kernels/reduce_f32/reduce_f32.h"
 #include "backends/kernels/softmax_f32/softmax_f32.h"
 #include "backends/npu_int8/lower.h"
@@ -127,41 +126,6 @@ absl::Status LowerArgMax(const Node& node, ProgramBuilder& builder) {
   const kernels::ArgMaxF32Params params{Permuted(in.view, order), Permuted(kept, order), new_axis, node.op == OpKind::kArgMin ? 1 : 0,
                                         node.attrs.Int("select_last_index", 0) != 0 ? 1 : 0};
   builder.AddStep(node, kernels::ArgMaxF32Kernel(builder.isa()), params, {in.block, out.block});
-  return absl::OkStatus();
-}
-
-bool SupportsMatMul(const Graph& graph, const Node& node) {
-  if (!FloatInAndOut(graph, node)) return false;
-  const TensorType& b = InputType(graph, node, 1);
-  return IsF32(b) && FitsView(b) && InputType(graph, node, 0).shape.rank() >= 2 && b.shape.rank() >= 2;
-}
-
-absl::Status LowerMatMul(const Node& node, ProgramBuilder& builder) {
-  OMKIT_ASSIGN_OR_RETURN(const Place a, builder.Plain(node.inputs[0]));
-  OMKIT_ASSIGN_OR_RETURN(const Place b, builder.At(node.inputs[1]));
-  const Place out = builder.NewPlain(node.outputs[0]);
-  const Shape& y = builder.type(node.outputs[0]).shape;
-  const int rank = y.rank();
-  // Batch dimensions broadcast; the last two are each operand's own.
-  const auto operand = [&](const Place& place) {
-    View view = place.view;
-    view.rank = rank;
-    const int shift = rank - place.view.rank;
-    for (int i = rank - 1; i >= 0; --i) {
-      const bool own = i >= shift;
-      view.dims[i] = own ? place.view.dims[i - shift] : 1;
-      view.strides[i] = own ? place.view.strides[i - shift] : 0;
-      if (i < rank - 2) {
-        if (view.dims[i] != y.dim(i)) view.strides[i] = 0;
-        view.dims[i] = y.dim(i);
-      }
-    }
-    return view;
-  };
-  kernels::MatMulF32Params params{operand(a), operand(b), out.view, 1.0f, -kInfinity, kInfinity};
-  params.a.strides[rank - 1] = 1;
-  const int64_t k = params.a.dims[rank - 1];
-  builder.AddStep(node, kernels::MatMulF32Kernel(builder.isa()), params, {a.block, b.block, out.block}, 2 * k * y.elements());
   return absl::OkStatus();
 }
 

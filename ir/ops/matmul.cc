@@ -2,7 +2,8 @@
 //
 // Dense (omkit's own): x[..., K] times w[N, K] transposed, optional bias[N], optional residual of the output's shape [..., N];
 // attributes act_min and act_max and the quantized form as in conv.cc.
-// Gemm, MatMul: as in ONNX, for float types and for integers of 32 and 64 bits.
+// Gemm, MatMul: as in ONNX, for float types and for integers of 32 and 64 bits. MatMul has an attribute of omkit's own, alpha (default 1):
+// the factor of a float result. Two 8-bit operands with one scale each are multiplied as integers, see requantize.h.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "ir/ops/accumulator.h"
 #include "ir/ops/broadcast.h"
 #include "ir/ops/operand.h"
+#include "ir/ops/requantize.h"
 
 namespace omkit::ir {
 namespace {
@@ -105,6 +107,35 @@ std::vector<T> BatchedProduct(const MatMulShape& s, const std::vector<T>& a, con
                   }
                 });
   return c;
+}
+
+// q - zero point of every element of a tensor with one scale.
+std::vector<int64_t> ReadCentered(const Tensor& tensor) {
+  const int32_t zero = tensor.type().quant.zero_point[0];
+  std::vector<int64_t> values(tensor.elements());
+  for (int64_t i = 0; i < tensor.elements(); ++i) values[i] = IntegerAt(tensor, i) - zero;
+  return values;
+}
+
+absl::Status FinishProduct(const EvalContext& ctx, const std::vector<int64_t>& sums) {
+  Tensor& out = ctx.output(0);
+  const QuantParams& q = out.type().quant;
+  const float multiplier = ProductMultiplier(ctx.input(0).type().quant, ctx.input(1).type().quant, ctx.attrs.Float("alpha", 1.0f), out.type());
+  const QuantRange range = q.quantized() ? ClampRange(ctx.attrs, q, out.dtype()) : QuantRange{};
+  for (size_t e = 0; e < sums.size(); ++e) {
+    const auto acc = static_cast<int32_t>(sums[e]);
+    if (acc != sums[e]) {
+      return absl::OutOfRangeError(absl::StrCat("the integer sum ", sums[e], " does not fit int32: too many terms; keep this node in float"));
+    }
+    if (!q.quantized()) {
+      out.mutable_data<float>()[e] = static_cast<float>(acc) * multiplier;
+      continue;
+    }
+    const int32_t v = Requantize(acc, multiplier, q.zero_point[0], range.min, range.max);
+    if (out.dtype() == DType::kUInt8) out.mutable_data<uint8_t>()[e] = static_cast<uint8_t>(v);
+    else out.mutable_data<int8_t>()[e] = static_cast<int8_t>(v);
+  }
+  return absl::OkStatus();
 }
 
 struct GemmShape {
@@ -207,13 +238,23 @@ absl::Status EvalGemm(const EvalContext& ctx) {
 absl::Status InferMatMul(InferContext& ctx) {
   OMKIT_RETURN_IF_ERROR(CheckProductTypes(ctx, 2));
   OMKIT_ASSIGN_OR_RETURN(MatMulShape s, ResolveMatMul(ctx.shape(0), ctx.shape(1)));
+  OMKIT_RETURN_IF_ERROR(ExpectPerTensorIfQuantized(ctx, 0));
+  OMKIT_RETURN_IF_ERROR(ExpectPerTensorIfQuantized(ctx, 1));
+  if (!IsFloat(ValueDType(ctx, 0)) && ctx.attrs().Has("alpha")) return absl::InvalidArgumentError("alpha is for float results");
   return SetOutputChecked(ctx, 0, ValueDType(ctx, 0), std::move(s.out));
 }
 
 absl::Status EvalMatMul(const EvalContext& ctx) {
   OMKIT_ASSIGN_OR_RETURN(const MatMulShape s, ResolveMatMul(ctx.input(0).shape(), ctx.input(1).shape()));
-  if (IsFloat(ctx.output(0).dtype())) {
-    WriteReals(BatchedProduct(s, ReadReals(ctx.input(0)), ReadReals(ctx.input(1))), &ctx.output(0));
+  const TensorType& out = ctx.output(0).type();
+  if (IsInt8Activation(ctx.input(0).type()) && IsInt8Activation(ctx.input(1).type()) && (IsInt8Activation(out) || out.dtype == DType::kFloat32)) {
+    return FinishProduct(ctx, BatchedProduct(s, ReadCentered(ctx.input(0)), ReadCentered(ctx.input(1))));
+  }
+  if (IsFloat(out.dtype) || out.quantized()) {
+    std::vector<double> product = BatchedProduct(s, ReadReals(ctx.input(0)), ReadReals(ctx.input(1)));
+    const double alpha = ctx.attrs.Float("alpha", 1.0f);
+    for (double& v : product) v *= alpha;
+    WriteReals(product, &ctx.output(0));
   } else {
     WriteIntegers(BatchedProduct(s, ReadIntegers(ctx.input(0)), ReadIntegers(ctx.input(1))), &ctx.output(0));
   }

@@ -12,6 +12,11 @@ std::vector<float> AccumulatorMultipliers(const QuantParams& x, const QuantParam
   return multipliers;
 }
 
+float ProductMultiplier(const QuantParams& a, const QuantParams& b, float alpha, const TensorType& out) {
+  const double scale = static_cast<double>(a.scale[0]) * static_cast<double>(b.scale[0]) * static_cast<double>(alpha);
+  return static_cast<float>(out.quantized() ? scale / static_cast<double>(out.quant.scale[0]) : scale);
+}
+
 float ResidualMultiplier(const QuantParams& residual, float out_scale) { return Multiplier(residual.scale[0], 1.0f, out_scale); }
 
 float AverageMultiplier(float in_scale, float out_scale, int64_t count) {

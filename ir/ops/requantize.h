@@ -15,6 +15,9 @@ namespace omkit::ir {
 // One multiplier per output channel of Conv or Dense: Multiplier(sx, sw[m], sy). Pass out_scale 1 for a float output.
 std::vector<float> AccumulatorMultipliers(const QuantParams& x, const QuantParams& w, float out_scale, int64_t channels);
 
+// float(sa * sb * alpha / sy) of a product of two activations; sy is 1 for a float output.
+float ProductMultiplier(const QuantParams& a, const QuantParams& b, float alpha, const TensorType& out);
+
 // Multiplier(sr, 1, sy) of a quantized residual, or sr itself for a float output (out_scale 1).
 float ResidualMultiplier(const QuantParams& residual, float out_scale);
 
