@@ -31,6 +31,8 @@ class ProgramBuilder {
   Isa isa() const { return isa_; }
   const TensorType& type(ir::ValueId v) const { return graph_.value(v).type; }
 
+  // True once the value has a place.
+  bool Placed(ir::ValueId v) const { return places_.find(v) != places_.end(); }
   // Where a value lies. Constants are put into the weights, row-major, when first asked for.
   absl::StatusOr<Place> At(ir::ValueId v);
   // Row-major and dense.

@@ -77,17 +77,38 @@ View KeepDims(View out, const Shape& in, uint32_t axes, bool keepdims) {
 
 bool SupportsSoftmax(const Graph& graph, const Node& node) { return FloatInAndOut(graph, node); }
 
+namespace {
+
+// The Quantize behind a Softmax whose result nothing else reads and only products of matrices read as bytes: attention.
+const Node* RoundsShares(const Graph& graph, const Node& node) {
+  const Node* user = node.op == OpKind::kSoftmax ? graph.OnlyUser(node.outputs[0]) : nullptr;
+  if (user == nullptr || user->op != OpKind::kQuantize || !IsU8(OutputType(graph, *user)) || graph.IsOutput(user->outputs[0])) return nullptr;
+  for (const ir::Use& use : graph.Uses(user->outputs[0])) {
+    if (graph.node(use.node).op != OpKind::kMatMul) return nullptr;
+  }
+  return user;
+}
+
+}  // namespace
+
 absl::Status LowerSoftmax(const Node& node, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
-  const Place out = builder.NewLike(node.outputs[0], in);
   OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(node.attrs.Int("axis", -1), in.view.rank));
+  if (const Node* quantize = RoundsShares(builder.graph(), node); quantize != nullptr && axis == in.view.rank - 1 && IsDense(in.view)) {
+    const QuantParams& q = builder.type(quantize->outputs[0]).quant;
+    const Place out = builder.NewPlain(quantize->outputs[0]);
+    builder.AddStep(node, kernels::SoftmaxF32Kernel(builder.isa()),
+                    kernels::SoftmaxF32Params{in.view, out.view, axis, 0, 1, q.scale[0], q.zero_point[0]}, {in.block, out.block});
+    return absl::OkStatus();
+  }
+  const Place out = builder.NewLike(node.outputs[0], in);
   std::vector<int> order = PhysicalOrder(in.view);
   // Many short rows run side by side, one long row along itself.
   constexpr int64_t kShortRow = 8;
   const auto at = std::find(order.begin(), order.end(), axis);
   if (in.view.dims[axis] < kShortRow) std::rotate(order.begin(), at, at + 1);
   const auto new_axis = static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin());
-  const kernels::SoftmaxF32Params params{Permuted(in.view, order), Permuted(out.view, order), new_axis, node.op == OpKind::kLogSoftmax ? 1 : 0};
+  const kernels::SoftmaxF32Params params{Permuted(in.view, order), Permuted(out.view, order), new_axis, node.op == OpKind::kLogSoftmax ? 1 : 0, 0, 1.0f, 0};
   builder.AddStep(node, kernels::SoftmaxF32Kernel(builder.isa()), params, {in.block, out.block});
   return absl::OkStatus();
 }

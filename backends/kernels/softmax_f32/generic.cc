@@ -1,4 +1,5 @@
 // Lanes run along the softmax axis when it is the innermost one, otherwise along the innermost axis.
+#include "backends/kernels/lanes.h"
 #include "backends/kernels/math_f32.h"
 #include "backends/kernels/softmax_f32/softmax_f32.h"
 #include "backends/kernels/tier.h"
@@ -53,6 +54,20 @@ void AlongAxis(const Line* lines, bool logarithm) {
   }
 }
 
+// `together` lines, each made in float in `work` ([together][width]) and rounded to `to`.
+OMKIT_INLINE void AlongAxisToU8(const SoftmaxF32Params& p, Line* lines, uint8_t* const* to, int together, float* work, int64_t width) {
+  for (int r = 0; r < together; ++r) lines[r].out = work + r * width;
+  if (together == kTogether) AlongAxis<kTogether>(lines, false);
+  else AlongAxis<1>(lines, false);
+  const Rounding rounding = MakeRounding(p.zero_point, 0, 255);
+  for (int r = 0; r < together; ++r) {
+    for (int64_t i = 0; i < lines[r].count; i += kLanes) {
+      const LanesF32 v = Load<LanesF32>(lines[r].out + i) / Splat(p.scale);
+      StoreSome(to[r] + i, Round(ZeroIfNan(v), rounding), LanesAt(i, lines[r].count));
+    }
+  }
+}
+
 // `lanes` neighbours, `in_lane` and `out_lane` elements apart, each with its own softmax.
 void AcrossAxis(const Line& l, int64_t in_lane, int64_t out_lane, int lanes, bool logarithm) {
   F32 max = Set(-kInfinity);
@@ -98,6 +113,23 @@ void SoftmaxF32(const KernelArgs& args) {
     }
     return line;
   };
+  if (p.quantized) {
+    uint8_t* bytes = static_cast<uint8_t*>(args.operands[1]) + p.out.offset;
+    const int64_t count = p.in.dims[p.axis], width = (count + kLanes - 1) / kLanes * kLanes;
+    for (int64_t at = part.begin; at < part.end;) {
+      const int together = part.end - at >= kTogether ? kTogether : 1;
+      Line lines[kTogether];
+      uint8_t* to[kTogether];
+      for (int r = 0; r < together; ++r) {
+        lines[r] = line_at(at + r);
+        to[r] = bytes + (lines[r].out - out);
+        lines[r].out_stride = 1;
+      }
+      AlongAxisToU8(p, lines, to, together, static_cast<float*>(args.scratch), width);
+      at += together;
+    }
+    return;
+  }
   if (along) {
     int64_t at = part.begin;
     for (; at + kTogether <= part.end; at += kTogether) {

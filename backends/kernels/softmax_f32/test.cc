@@ -1,7 +1,9 @@
 #include <cmath>
+#include <cstring>
 
 #include "backends/kernels/softmax_f32/softmax_f32.h"
 #include "backends/kernels/tier_agreement.h"
+#include "base/quant.h"
 
 namespace omkit::kernels {
 namespace {
@@ -46,7 +48,7 @@ TEST_F(SoftmaxF32Test, InPlaceAndLargeValues) {
   Random random(32);
   std::vector<float> data = RandomFloats(random, 63, 3e4f, 3.1e4f);
   for (int32_t axis = 0; axis < 2; ++axis) {
-    SoftmaxF32Params p = {DenseView(dims, 2, 4), DenseView(dims, 2, 4), axis, 0};
+    SoftmaxF32Params p = {DenseView(dims, 2, 4), DenseView(dims, 2, 4), axis, 0, 0, 1.0f, 0};
     for (Isa isa : RunnableTiers()) {
       StepRunner separate(SoftmaxF32Kernel(isa), runtime::ParamBytes(p));
       separate.Add(runtime::Space::kArena, data);
@@ -60,9 +62,29 @@ TEST_F(SoftmaxF32Test, InPlaceAndLargeValues) {
   }
 }
 
+// The bytes of the float result, rounded as a Quantize step rounds them.
+TEST_F(SoftmaxF32Test, RoundsToBytes) {
+  Random random(33);
+  for (int i = 0; i < 60; ++i) {
+    const int64_t dims[2] = {Pick(random, 1, 11), Pick(random, 1, 70)}, count = dims[0] * dims[1];
+    SoftmaxF32Params p = {DenseView(dims, 2, 4), DenseView(dims, 2, 4), 1, 0, 0, 1.0f / 255, static_cast<int32_t>(Pick(random, 0, 40))};
+    const std::vector<float> in = RandomFloats(random, count, -6.0f, 6.0f);
+    std::vector<uint8_t> floats, bytes;
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(SoftmaxF32Kernel, p, {Arena(in), Arena(std::vector<float>(count))}, 1, &floats));
+    p.quantized = 1;
+    p.out = DenseView(dims, 2, 1);
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(SoftmaxF32Kernel, p, {Arena(in), Arena(std::vector<uint8_t>(count))}, 1, &bytes));
+    for (int64_t e = 0; e < count; ++e) {
+      float value;
+      std::memcpy(&value, &floats[e * 4], 4);
+      ASSERT_EQ(bytes[e], QuantizeValue(value, p.scale, p.zero_point, 0, 255)) << "case " << i << " element " << e;
+    }
+  }
+}
+
 TEST_F(SoftmaxF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
   const int64_t dims[2] = {3, 21};
-  const SoftmaxF32Params good = {DenseView(dims, 2, 4), DenseView(dims, 2, 4), 1, 0};
+  const SoftmaxF32Params good = {DenseView(dims, 2, 4), DenseView(dims, 2, 4), 1, 0, 0, 1.0f, 0};
   const std::vector<StepOperand> operands(2, Arena(std::vector<float>(63)));
   ASSERT_EQ(VerifyStep(SoftmaxF32Kernel, good, operands), absl::OkStatus());
   const auto refused = [&](auto damage) {
@@ -76,6 +98,13 @@ TEST_F(SoftmaxF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
   EXPECT_TRUE(refused([](SoftmaxF32Params* p) { p->out.dims[0] = 2; }));
   EXPECT_TRUE(refused([](SoftmaxF32Params* p) { p->in.strides[0] = 22; }));
   EXPECT_TRUE(refused([](SoftmaxF32Params* p) { p->log_softmax = 3; }));
+  EXPECT_TRUE(refused([](SoftmaxF32Params* p) { p->quantized = 2; }));
+  EXPECT_TRUE(refused([](SoftmaxF32Params* p) { p->quantized = 1; }));
+  const auto rounded = [](SoftmaxF32Params* p) { p->quantized = 1, p->out.element_size = 1; };
+  EXPECT_FALSE(refused(rounded));
+  EXPECT_TRUE(refused([&](SoftmaxF32Params* p) { rounded(p), p->axis = 0; }));
+  EXPECT_TRUE(refused([&](SoftmaxF32Params* p) { rounded(p), p->zero_point = 256; }));
+  EXPECT_TRUE(refused([&](SoftmaxF32Params* p) { rounded(p), p->out.strides[1] = 2, p->out.dims[0] = 1; }));
 }
 
 }  // namespace
