@@ -71,8 +71,8 @@ absl::Status LowerMatMul(const Node& node, ProgramBuilder& builder) {
   }
   const QuantParams& qa = builder.type(node.inputs[0]).quant;
   const QuantParams& qb = builder.type(node.inputs[1]).quant;
-  kernels::MatMulU8Params params{a_view, b_view, out.view, qa.zero_point[0], qb.zero_point[0], ir::ProductMultiplier(qa, qb, alpha, y),
-                                 1,      0,      0,        255,              -kInfinity,       kInfinity};
+  kernels::MatMulU8Params params{a_view, b_view, out.view, qa.zero_point[0], qb.zero_point[0], ir::ProductMultiplier(qa, qb, alpha, y), 1,
+                                 0,      0,      255,      -kInfinity,       kInfinity};
   if (IsU8(y)) {
     const QuantRange clamp = ir::ClampRange(node.attrs, y.quant, y.dtype);
     params.float_output = 0;

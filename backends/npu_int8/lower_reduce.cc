@@ -108,7 +108,8 @@ absl::Status LowerSoftmax(const Node& node, ProgramBuilder& builder) {
   const auto at = std::find(order.begin(), order.end(), axis);
   if (in.view.dims[axis] < kShortRow) std::rotate(order.begin(), at, at + 1);
   const auto new_axis = static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin());
-  const kernels::SoftmaxF32Params params{Permuted(in.view, order), Permuted(out.view, order), new_axis, node.op == OpKind::kLogSoftmax ? 1 : 0, 0, 1.0f, 0};
+  const kernels::SoftmaxF32Params params{
+      Permuted(in.view, order), Permuted(out.view, order), new_axis, node.op == OpKind::kLogSoftmax ? 1 : 0, 0, 1.0f, 0};
   builder.AddStep(node, kernels::SoftmaxF32Kernel(builder.isa()), params, {in.block, out.block});
   return absl::OkStatus();
 }

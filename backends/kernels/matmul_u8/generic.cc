@@ -23,7 +23,8 @@ struct Lanewise {
         }
       }
       for (int64_t c = 0; c < kLanes; ++c) {
-        columns.terms[first + c] = static_cast<int32_t>(static_cast<int64_t>(product.k) * p.a_zero * b_zero - static_cast<int64_t>(p.a_zero) * sums[c]);
+        columns.terms[first + c] =
+            static_cast<int32_t>(static_cast<int64_t>(product.k) * p.a_zero * b_zero - static_cast<int64_t>(p.a_zero) * sums[c]);
       }
     }
   }

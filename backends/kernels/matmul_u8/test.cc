@@ -1,9 +1,8 @@
-#include "backends/kernels/matmul_u8/matmul_u8.h"
-
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "backends/kernels/matmul_u8/matmul_u8.h"
 #include "backends/kernels/tier_agreement.h"
 #include "base/quant.h"
 

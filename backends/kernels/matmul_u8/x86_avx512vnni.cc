@@ -52,8 +52,10 @@ struct Vnni {
       }
       // Permuted so that the unpacks, which work in 128-bit halves, leave whole groups of sixteen columns in order.
       const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-      const __m512i low = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[0])), high = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[1]));
-      const __m512i low2 = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[2])), high2 = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[3]));
+      const __m512i low = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[0])),
+                    high = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[1]));
+      const __m512i low2 = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[2])),
+                    high2 = _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(row[3]));
       const __m512i first = _mm512_unpacklo_epi8(low, high), second = _mm512_unpacklo_epi8(low2, high2);
       // Each 128-bit half holds eight columns as pairs (k0, k1); joined with (k2, k3) they are four columns a half.
       const __m512i even = _mm512_unpacklo_epi16(first, second), odd = _mm512_unpackhi_epi16(first, second);
@@ -132,7 +134,8 @@ struct Vnni {
   }
 
   template <int kRows>
-  OMKIT_INLINE static void Finish(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t row, const __m512i (&acc)[kRows][2]) {
+  OMKIT_INLINE static void Finish(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t row,
+                                  const __m512i (&acc)[kRows][2]) {
     const __m512 multiplier = _mm512_set1_ps(p.multiplier);
     const uint32_t mask = columns.count >= 32 ? 0xffffffffu : (1u << columns.count) - 1;
 #pragma GCC unroll 8
@@ -147,7 +150,8 @@ struct Vnni {
         continue;
       }
       // Clamped in float, as the contract does: bounds minus the zero point.
-      const __m512 lo = _mm512_set1_ps(static_cast<float>(p.clamp_min - p.out_zero)), hi = _mm512_set1_ps(static_cast<float>(p.clamp_max - p.out_zero));
+      const __m512 lo = _mm512_set1_ps(static_cast<float>(p.clamp_min - p.out_zero)),
+                   hi = _mm512_set1_ps(static_cast<float>(p.clamp_max - p.out_zero));
       const __m512i zero = _mm512_set1_epi32(p.out_zero);
       for (int h = 0; h < 2; ++h) {
         const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(hi, _mm512_max_ps(lo, v[h]))), zero);

@@ -19,46 +19,59 @@ OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ?
 // Lines of neighbouring elements that are computed together, so that no line waits for its own sums.
 constexpr int kTogether = 4;
 
-template <int kLines>
-void AlongAxis(const Line* lines, bool logarithm) {
-  const int64_t count = lines[0].count, in_stride = lines[0].in_stride, out_stride = lines[0].out_stride;
+// kWhole: contiguous on both sides and a multiple of kWidth long.
+template <int kLines, bool kWhole>
+__attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm) {
+  const int64_t count = lines[0].count, in_stride = kWhole ? 1 : lines[0].in_stride, out_stride = kWhole ? 1 : lines[0].out_stride;
+  const float* in[kLines];
+  float* out[kLines];
   F32 top[kLines], sum[kLines], total[kLines];
-  for (int r = 0; r < kLines; ++r) top[r] = Set(-kInfinity);
-  for (int64_t i = 0; i < count; i += kWidth) {
-    const int lanes = LanesAt(i, count);
-    for (int r = 0; r < kLines; ++r) {
-      top[r] = Max(Keep(LoadStrided(lines[r].in + i * in_stride, in_stride, lanes), lanes, -kInfinity), top[r]);
-    }
-  }
   for (int r = 0; r < kLines; ++r) {
-    top[r] = Set(FoldMax(top[r]));
+    in[r] = lines[r].in;
+    out[r] = lines[r].out;
+    top[r] = Set(-kInfinity);
     sum[r] = Set(0.0f);
   }
+  const auto read = [&](const float* from, int lanes) { return kWhole ? Load(from) : LoadStrided(from, in_stride, lanes); };
+  const auto write = [&](float* to, F32 v, int lanes) { kWhole ? Store(to, v) : StoreStrided(to, out_stride, v, lanes); };
   for (int64_t i = 0; i < count; i += kWidth) {
-    const int lanes = LanesAt(i, count);
+    const int lanes = kWhole ? kWidth : LanesAt(i, count);
+#pragma GCC unroll 4
+    for (int r = 0; r < kLines; ++r) top[r] = Max(Keep(read(in[r] + i * in_stride, lanes), lanes, -kInfinity), top[r]);
+  }
+  for (int r = 0; r < kLines; ++r) top[r] = Set(FoldMax(top[r]));
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = kWhole ? kWidth : LanesAt(i, count);
+#pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
-      const F32 shifted = LoadStrided(lines[r].in + i * in_stride, in_stride, lanes) - top[r];
+      const F32 shifted = read(in[r] + i * in_stride, lanes) - top[r];
       const F32 e = Exp(shifted);
       sum[r] = sum[r] + Keep(e, lanes, 0.0f);
-      StoreStrided(lines[r].out + i * out_stride, out_stride, logarithm ? shifted : e, lanes);
+      write(out[r] + i * out_stride, logarithm ? shifted : e, lanes);
     }
   }
   for (int r = 0; r < kLines; ++r) total[r] = logarithm ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
   for (int64_t i = 0; i < count; i += kWidth) {
-    const int lanes = LanesAt(i, count);
+    const int lanes = kWhole ? kWidth : LanesAt(i, count);
+#pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
-      float* to = lines[r].out + i * out_stride;
-      const F32 v = LoadStrided(to, out_stride, lanes);
-      StoreStrided(to, out_stride, logarithm ? v - total[r] : v * total[r], lanes);
+      float* to = out[r] + i * out_stride;
+      const F32 v = kWhole ? Load(to) : LoadStrided(to, out_stride, lanes);
+      write(to, logarithm ? v - total[r] : v * total[r], lanes);
     }
   }
+}
+
+void RunLines(const Line* lines, int together, bool logarithm) {
+  const bool whole = lines[0].in_stride == 1 && lines[0].out_stride == 1 && lines[0].count % kWidth == 0;
+  if (together == kTogether) whole ? AlongAxis<kTogether, true>(lines, logarithm) : AlongAxis<kTogether, false>(lines, logarithm);
+  else whole ? AlongAxis<1, true>(lines, logarithm) : AlongAxis<1, false>(lines, logarithm);
 }
 
 // `together` lines, each made in float in `work` ([together][width]) and rounded to `to`.
 OMKIT_INLINE void AlongAxisToU8(const SoftmaxF32Params& p, Line* lines, uint8_t* const* to, int together, float* work, int64_t width) {
   for (int r = 0; r < together; ++r) lines[r].out = work + r * width;
-  if (together == kTogether) AlongAxis<kTogether>(lines, false);
-  else AlongAxis<1>(lines, false);
+  RunLines(lines, together, false);
   const Rounding rounding = MakeRounding(p.zero_point, 0, 255);
   for (int r = 0; r < together; ++r) {
     for (int64_t i = 0; i < lines[r].count; i += kLanes) {
@@ -135,11 +148,11 @@ void SoftmaxF32(const KernelArgs& args) {
     for (; at + kTogether <= part.end; at += kTogether) {
       Line lines[kTogether];
       for (int r = 0; r < kTogether; ++r) lines[r] = line_at(at + r);
-      AlongAxis<kTogether>(lines, p.log_softmax);
+      RunLines(lines, kTogether, p.log_softmax);
     }
     for (; at < part.end; ++at) {
       const Line line = line_at(at);
-      AlongAxis<1>(&line, p.log_softmax);
+      RunLines(&line, 1, p.log_softmax);
     }
     return;
   }
