@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "backends/program_builder.h"
 #include "ir/graph.h"
+#include "passes/pass.h"
 
 namespace omkit {
 
@@ -23,10 +24,14 @@ class Backend {
   virtual bool SupportsInt8(const ir::Graph& graph, const ir::Node& node) const = 0;
   // Adds the steps of one node and places its outputs. Nodes arrive in topological order.
   virtual absl::Status Lower(const ir::Node& node, ProgramBuilder& builder) const = 0;
+  // Rewrites of the fused float graph that this chip wants, in order.
+  virtual std::vector<passes::Pass> Passes() const { return {}; }
 };
 
 // The backends of a soc_version, best first; the last one supports everything. They live for ever.
 std::vector<const Backend*> BackendsFor(absl::string_view soc_version);
+// Puts a plugin's backend in front of npu_int8 and reference for its soc_version. It must live for ever. Thread-safe.
+void AddBackend(absl::string_view soc_version, const Backend* backend);
 
 }  // namespace omkit
 

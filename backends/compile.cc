@@ -89,6 +89,7 @@ absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const
   OMKIT_ASSIGN_OR_RETURN(const runtime::SocRow soc, runtime::FindSoc(options.soc_version));
   const bool own_quantization = frontends::CarriesQuantization(*graph);
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *graph));
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses(BackendsFor(soc.name).front()->Passes(), PassOptions(options), *graph));
   if (options.quant_type == QuantType::kInt8 && own_quantization) {
     Log(LogLevel::kWarning, "the model carries its own quantization (QuantizeLinear, DequantizeLinear), which is kept; calibration data is not used");
   } else if (options.quant_type == QuantType::kInt8) {

@@ -58,6 +58,11 @@ class ProgramBuilder {
   // Declares that the value lies there: a new place, or a view into another value's.
   void Bind(ir::ValueId v, const Place& place) { places_[v] = place; }
 
+  // Working memory of `bytes` bytes between steps of one node.
+  BlockId NewTemporary(uint64_t bytes) { return AddBlock(runtime::Space::kArena, 0, bytes); }
+  bool IsPlaced(ir::ValueId v) const { return places_.count(v) > 0; }
+  bool IsBlock(BlockId block) const { return block >= 0 && block < static_cast<BlockId>(blocks_.size()); }
+
   BlockId AddWeights(const void* data, size_t size);
   template <typename T>
   BlockId AddWeights(const std::vector<T>& values) {

@@ -3,6 +3,8 @@
 #include "backends/kernels/f32.h"
 #include "backends/kernels/u8.h"
 #include "backends/reference/run.h"
+#include "base/log.h"
+#include "runtime/plugin/plugin.h"
 
 namespace omkit {
 
@@ -14,6 +16,12 @@ void RegisterAllKernels() {
     return true;
   }();
   (void)registered;
+}
+
+void RegisterKernelsAndPlugins(absl::string_view plugin_path) {
+  RegisterAllKernels();
+  const runtime::PluginSet plugins = runtime::LoadPlugins(runtime::PluginFiles(plugin_path), runtime::RunOnlyHost());
+  for (const runtime::RefusedPlugin& refused : plugins.refused) Log(LogLevel::kError, refused.reason.message());
 }
 
 }  // namespace omkit

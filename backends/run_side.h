@@ -2,10 +2,16 @@
 #ifndef OMKIT_BACKENDS_RUN_SIDE_H_
 #define OMKIT_BACKENDS_RUN_SIDE_H_
 
+#include "absl/strings/string_view.h"
+
 namespace omkit {
 
 // Registers every kernel of every backend that is linked in. Further calls do nothing. Thread-safe.
 void RegisterAllKernels();
+
+// RegisterAllKernels, then the plugins that runtime::PluginFiles(plugin_path) finds; files that are refused are logged as errors and the
+// others still work. Thread-safe.
+void RegisterKernelsAndPlugins(absl::string_view plugin_path);
 
 }  // namespace omkit
 

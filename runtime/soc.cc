@@ -1,9 +1,11 @@
 #include "runtime/soc.h"
 
 #include <cstdlib>
+#include <deque>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "base/status.h"
 
 namespace omkit::runtime {
@@ -21,6 +23,25 @@ constexpr const char* kAliases[] = {
 
 constexpr char kHost[] = "host";
 
+// Rows point into `texts`.
+struct AddedRows {
+  absl::Mutex mutex;
+  std::deque<std::string> texts ABSL_GUARDED_BY(mutex);
+  std::vector<SocRow> rows ABSL_GUARDED_BY(mutex);
+};
+
+AddedRows& Added() {
+  static auto* const added = new AddedRows;
+  return *added;
+}
+
+bool IsAdded(absl::string_view name) {
+  for (const SocRow& row : AddedSocRows()) {
+    if (name == row.name) return true;
+  }
+  return false;
+}
+
 const SocRow& BestRow() {
   const SocRow* best = nullptr;
   for (const SocRow& row : kRows) {
@@ -33,6 +54,23 @@ const SocRow& BestRow() {
 }  // namespace
 
 absl::Span<const SocRow> SocRows() { return kRows; }
+
+absl::Status AddSocRow(absl::string_view name, Isa isa, absl::string_view description) {
+  if (FindSoc(name).ok()) return absl::AlreadyExistsError(absl::StrCat("soc_version '", name, "' is there already"));
+  AddedRows& added = Added();
+  absl::MutexLock lock(&added.mutex);
+  added.texts.emplace_back(name);
+  const char* const kept_name = added.texts.back().c_str();
+  added.texts.emplace_back(description);
+  added.rows.push_back({kept_name, isa, added.texts.back().c_str()});
+  return absl::OkStatus();
+}
+
+std::vector<SocRow> AddedSocRows() {
+  AddedRows& added = Added();
+  absl::MutexLock lock(&added.mutex);
+  return added.rows;
+}
 
 std::vector<std::string> SocAliases() { return {std::begin(kAliases), std::end(kAliases)}; }
 
@@ -56,11 +94,15 @@ absl::StatusOr<SocRow> FindSoc(absl::string_view name) {
     if (name == row.name) return row;
     known.push_back(row.name);
   }
+  for (const SocRow& row : AddedSocRows()) {
+    if (name == row.name) return row;
+    known.push_back(row.name);
+  }
   known.insert(known.end(), std::begin(kAliases), std::end(kAliases));
   const std::string nearest = NearestName(name, known);
   return absl::InvalidArgumentError(absl::StrCat("unknown soc_version '", name.substr(0, 64), "'",
                                                  nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?"),
-                                                 " (known: ", absl::StrJoin(known, ", "), ")"));
+                                                 " (known: ", absl::StrJoin(known, ", "), "; a plugin's chips are known once its file is found)"));
 }
 
 absl::StatusOr<SocRow> DeviceSoc() {
@@ -82,7 +124,7 @@ absl::Status CheckSoc(absl::string_view soc_version, absl::string_view isa_name,
   }
   OMKIT_ASSIGN_OR_RETURN(const SocRow row, FindSoc(soc_version));
   const bool same_row = absl::string_view(row.name) == device.name;
-  if (IsSocAlias(soc_version) || (!same_row && soc_version != kReferenceSoc)) {
+  if (IsSocAlias(soc_version) || (!same_row && soc_version != kReferenceSoc && !IsAdded(soc_version))) {
     return absl::FailedPreconditionError(absl::StrCat("the model was compiled for soc_version '", soc_version, "' but this device is '", device.name,
                                                       "': compile it with --soc_version=", device.name,
                                                       CpuSupports(row.isa) ? absl::StrCat(", or set OMKIT_SOC=", row.name) : ""));

@@ -19,8 +19,13 @@ struct SocRow {
   const char* description;
 };
 
-// All rows, in the order of socs.inc.
+// All rows of omkit itself, in the order of socs.inc.
 absl::Span<const SocRow> SocRows();
+// Adds a chip that a plugin brings; the name and the description are copied. ALREADY_EXISTS when it is a row, an alias or "host".
+// Thread-safe.
+absl::Status AddSocRow(absl::string_view name, Isa isa, absl::string_view description);
+// The added rows in their order; they live for ever.
+std::vector<SocRow> AddedSocRows();
 // Names of other vendors' chips that are accepted instead of "host".
 std::vector<std::string> SocAliases();
 // "host" or one of SocAliases(): the name stands for HostSoc(), not for a row of its own.
@@ -37,8 +42,8 @@ absl::StatusOr<SocRow> DeviceSoc();
 // The row that every device runs besides its own.
 constexpr char kReferenceSoc[] = "cpu-reference";
 
-// OK when a program of `soc_version` packed for tier `isa` runs on `device`: its row is the device's or cpu-reference, and this
-// machine supports both tiers. FAILED_PRECONDITION names both chips and what to do; INVALID_ARGUMENT for names that do not exist.
+// OK when a program of `soc_version` packed for tier `isa` runs on `device`: its row is the device's, cpu-reference or a
+// plugin's, and this machine supports both tiers. FAILED_PRECONDITION names both chips and what to do; INVALID_ARGUMENT for names that do not exist.
 absl::Status CheckSoc(absl::string_view soc_version, absl::string_view isa, const SocRow& device);
 
 }  // namespace omkit::runtime

@@ -11,6 +11,8 @@ FLOORS = {
     "frontends": {"base", "ir", "runtime", "frontends"},
     "backends": {"base", "ir", "runtime", "passes", "frontends", "backends"},
     "tools": {"base", "ir", "runtime", "passes", "frontends", "backends", "tools"},
+    # Built against the plugin interface alone, as if outside the tree.
+    "plugins": {"plugins"},
 }
 ROOMS = set(FLOORS) | {"tests", "examples"}
 

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "backends/compile.h"
+#include "backends/plugin/load.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -144,6 +145,12 @@ absl::Status Run(const Options& options, const std::string& command_line, std::o
   return absl::OkStatus();
 }
 
+// Before the options are read: plugins bring soc_version names. A file that cannot be used is told and the compilation goes on.
+void LoadPlugins(const Flags& flags, std::ostream& out) {
+  for (const runtime::RefusedPlugin& refused : LoadBackendPlugins(flags.Get("plugin_path")).refused)
+    out << "not used: " << refused.reason.message() << "\n";
+}
+
 std::string Now() { return absl::FormatTime("%Y-%m-%d-%H:%M:%E6S", absl::Now(), absl::LocalTimeZone()); }
 
 }  // namespace
@@ -158,6 +165,7 @@ int RunAtc(absl::Span<const std::string> arguments, std::ostream& out, std::ostr
   out << "ATC start working now, please wait for a moment." << std::endl;
   absl::Status status = flags.status();
   if (status.ok()) {
+    LoadPlugins(*flags, out);
     const absl::StatusOr<Options> options = MakeOptions(*flags);
     status = options.ok() ? Run(*options, absl::StrCat("atc ", absl::StrJoin(arguments, " ")), out) : options.status();
   }

@@ -6,7 +6,7 @@ namespace omkit {
 namespace {
 
 const bool kRegistered = acl::SetKernelRegistration([] {
-  RegisterAllKernels();
+  RegisterKernelsAndPlugins("");
   return absl::OkStatus();
 });
 

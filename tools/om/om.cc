@@ -30,6 +30,7 @@ std::string Usage() {
       "Usage:\n"
       "  om info FILE          what an offline model holds\n"
       "  om run FILE [flags]   executes it and reports latencies\n"
+      "  om backends [--plugin_path PATH:...]   backends, their chips and plugins\n"
       "  om help\n\n"
       "Flags of run (--name=value or --name value):\n";
   for (const Flag& flag : kRunFlags) absl::StrAppendFormat(&text, "  --%-16s %s\n", absl::StrCat(flag.name, " ", flag.value), flag.help);
@@ -89,13 +90,14 @@ absl::Status ReadNumber(const ParsedArguments& parsed, const char* name, int lea
 
 absl::StatusOr<RunRequest> ParseRun(const ParsedArguments& parsed) {
   RunRequest request;
-  request.model = parsed.files[0];
+  if (!parsed.files.empty()) request.model = parsed.files[0];
   const auto text = [&](const char* name) {
     const auto it = parsed.flags.find(name);
     return it == parsed.flags.end() ? std::string() : it->second;
   };
   if (!text("input").empty()) request.inputs = absl::StrSplit(text("input"), ',');
   request.output = text("output");
+  request.plugin_path = text("plugin_path");
   request.profile = parsed.flags.count("profile") > 0;
   OMKIT_RETURN_IF_ERROR(ReadNumber(parsed, "loop", 1, 1'000'000'000, &request.loop));
   OMKIT_RETURN_IF_ERROR(ReadNumber(parsed, "warmup", 0, 1'000'000'000, &request.warmup));
@@ -104,19 +106,26 @@ absl::StatusOr<RunRequest> ParseRun(const ParsedArguments& parsed) {
 }
 
 struct Command {
-  bool run = false;
+  std::string name;
   RunRequest request;
 };
 
+// Flags that `name` takes besides run, which takes all.
+bool Takes(const std::string& name, const std::string& flag) { return name == "run" || (name == "backends" && flag == "plugin_path"); }
+
 absl::StatusOr<Command> ParseCommand(Arguments arguments) {
   const std::string& name = arguments[0];
-  if (name != "info" && name != "run") return Unknown("command", name, {"info", "run", "help"});
+  if (name != "info" && name != "run" && name != "backends") return Unknown("command", name, {"info", "run", "backends", "help"});
   OMKIT_ASSIGN_OR_RETURN(const ParsedArguments parsed, Parse(arguments.subspan(1)));
-  if (parsed.files.size() != 1)
+  if (name == "backends" && !parsed.files.empty())
+    return absl::InvalidArgumentError(absl::StrCat("om backends takes no file, '", parsed.files[0], "' given"));
+  if (name != "backends" && parsed.files.size() != 1)
     return absl::InvalidArgumentError(absl::StrCat("om ", name, " needs one offline model, ", parsed.files.size(), " given"));
-  if (name == "info" && !parsed.flags.empty()) return absl::InvalidArgumentError(absl::StrCat("om info has no flag --", parsed.flags.begin()->first));
+  for (const auto& [flag, value] : parsed.flags) {
+    if (!Takes(name, flag)) return absl::InvalidArgumentError(absl::StrCat("om ", name, " has no flag --", flag));
+  }
   Command command;
-  command.run = name == "run";
+  command.name = name;
   OMKIT_ASSIGN_OR_RETURN(command.request, ParseRun(parsed));
   return command;
 }
@@ -139,7 +148,9 @@ int RunOm(Arguments arguments, std::ostream& out, std::ostream& err) {
     err << "om: " << command.status().message() << "\nTry 'om help'.\n";
     return 2;
   }
-  const absl::Status status = command->run ? Run(command->request, out) : Info(command->request.model, out);
+  const absl::Status status = command->name == "run"    ? Run(command->request, out)
+                              : command->name == "info" ? Info(command->request.model, out)
+                                                        : Backends(command->request.plugin_path, out);
   if (status.ok()) return 0;
   err << "om: " << status.message() << "\n";
   return 1;

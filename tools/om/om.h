@@ -26,7 +26,10 @@ struct RunRequest {
   int warmup = 0;
   int threads = 0;  // as runtime::ModelOptions
   bool profile = false;
+  std::string plugin_path;
 };
+// om backends: every backend with its chips and file, and the plugin files that were refused. OK when none was.
+absl::Status Backends(const std::string& plugin_path, std::ostream& out);
 // om run: executes a model and reports latencies.
 absl::Status Run(const RunRequest& request, std::ostream& out);
 

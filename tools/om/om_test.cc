@@ -53,7 +53,8 @@ void ExpectContains(const std::string& text, const std::string& part) {
 TEST_F(OmTest, HelpNamesAllFlags) {
   const Result result = Om({"help"});
   EXPECT_EQ(result.code, 0);
-  for (const char* part : {"om info FILE", "om run FILE", "--input FILE,...", "--output DIR", "--loop N", "--warmup N", "--threads N", "--profile"}) {
+  for (const char* part : {"om info FILE", "om run FILE", "om backends", "--plugin_path", "--input FILE,...", "--output DIR", "--loop N",
+                           "--warmup N", "--threads N", "--profile"}) {
     ExpectContains(result.out, part);
   }
   EXPECT_EQ(Om({"run", "--help"}).out, result.out);

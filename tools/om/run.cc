@@ -84,7 +84,7 @@ void PrintProfile(const Model& model, const runtime::Profiler& profiler, std::os
 }  // namespace
 
 absl::Status Run(const RunRequest& request, std::ostream& out) {
-  RegisterAllKernels();
+  RegisterKernelsAndPlugins(request.plugin_path);
   runtime::ModelOptions options;
   options.threads = request.threads;
   const int64_t before_load = runtime::MonotonicNanoseconds();
