@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "frontends/calibration_data.h"
 #include "frontends/frontend.h"
+#include "frontends/onnx/exporter.h"
 #include "frontends/qdq/absorb.h"
 #include "runtime/om_file.h"
 #include "runtime/soc.h"
@@ -129,9 +130,14 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
       OMKIT_ASSIGN_OR_RETURN(compile.skip_nodes, ReadKeptNodes(options.keep_dtype, **graph));
     }
   }
+  absl::Status export_error;
+  if (!options.export_fake_quant.empty()) {
+    compile.on_final_graph = [&](const ir::Graph& g) { export_error = frontends::WriteOnnx(g, {}, options.export_fake_quant); };
+  }
   const absl::StatusOr<runtime::Program> program = Compile(*std::move(graph), compile);
   if (!data_error.ok()) return WithCode(data_error, Stage::kCalibrationData, options.calibration_folder);
   if (!program.ok()) return WithCode(program.status(), Stage::kCompile, options.model);
+  if (!export_error.ok()) return WithCode(export_error, Stage::kWrite, options.export_fake_quant);
   OMKIT_RETURN_IF_ERROR(CheckOutputs(options, *program));
   const SignalsHeldBack held;
   return WithCode(runtime::WriteOm(*program, options.output), Stage::kWrite, options.output);

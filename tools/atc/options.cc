@@ -69,6 +69,7 @@ absl::Status ReadQuantization(const Flags& flags, Options* options) {
   options->int8 = flags.GetInt("quant_type") == 1;
   options->calibration_folder = flags.Get("calibrate_tool_path");
   options->keep_dtype = flags.Get("keep_dtype");
+  options->export_fake_quant = flags.Get("export_fake_quant");
   if (!options->int8 && flags.Given("calibrate_tool_path")) return Error(ErrorCode::E10057, {"calibrate_tool_path", "quant_type=1"});
   if (!options->int8 && flags.Given("keep_dtype")) return Error(ErrorCode::E10057, {"keep_dtype", "quant_type=1"});
   if (flags.Given("calibrate_tool_path") && options->calibration_folder.empty()) return Error(ErrorCode::E10004, {"calibrate_tool_path"});

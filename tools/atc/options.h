@@ -27,6 +27,7 @@ struct Options {
   bool int8 = false;
   std::string calibration_folder;  // may be empty with int8: models that carry their own quantization
   std::string keep_dtype;          // file, or empty
+  std::string export_fake_quant;   // ONNX file to write, or empty
   bool show_model = false;         // --display_model_info
 };
 
