@@ -15,8 +15,9 @@ ARM = {
     "i8mm": ["-march=armv8.2-a+dotprod+i8mm"],
 }
 
-# No effect on values: the kernels read neither errno nor floating-point exception flags.
-_COPTS = ["-O3", "-fno-exceptions", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wno-psabi"]
+# No effect on values: the kernels read neither errno nor floating-point exception flags. They also run where no operating system has set up
+# the guard value of a stack protector (//tools/omkit_rt).
+_COPTS = ["-O3", "-fno-exceptions", "-fno-stack-protector", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wno-psabi"]
 
 def tier_library(name, generic, special = {}, textual_hdrs = [], deps = []):
     """A cc_library `name` that holds one object per tier of the target CPU, plus the portable one.

@@ -1,6 +1,7 @@
 #include "backends/kernels/registration.h"
 
 #include "absl/strings/str_format.h"
+#include "backends/kernels/verify_view.h"
 #include "base/cpu.h"
 #include "base/status.h"
 

@@ -1,6 +1,7 @@
 #include "backends/kernels/view.h"
 
 #include "absl/strings/str_format.h"
+#include "backends/kernels/verify_view.h"
 
 namespace omkit::kernels {
 namespace {

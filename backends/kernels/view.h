@@ -4,9 +4,6 @@
 
 #include <cstdint>
 
-#include "absl/status/status.h"
-#include "runtime/program.h"
-
 namespace omkit::kernels {
 
 constexpr int kMaxViewRank = 6;
@@ -26,10 +23,6 @@ struct View {
     return n;
   }
 };
-
-// OK when rank and dims are sane and every element lies inside an operand of `operand_bytes`. `before` and `after` widen each
-// dimension: a kernel that reads a halo passes how many extra indices it touches below 0 and beyond dims (nullptr: none).
-absl::Status VerifyView(const View& view, uint64_t operand_bytes, const int64_t* before = nullptr, const int64_t* after = nullptr);
 
 // A dense row-major view.
 View DenseView(const int64_t* dims, int rank, int element_size);
