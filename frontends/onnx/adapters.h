@@ -27,6 +27,7 @@
 //   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
 //   QLinearConv         all QLinear<Op> and QGemm: the float operator between DequantizeLinear and QuantizeLinear
 //   DynamicQuantizeMatMul, DynamicQuantizeLSTM, MatMulIntegerToFloat, QAttention   float operators on dequantized operands
+//   AscendQuant, AscendAntiQuant, AscendDequant, AscendRequant   reals instead of integers; see adapt_ascend.cc
 //   BrevitasQuant       Clip, QuantizeLinear, DequantizeLinear; so does FakeQuantize of OpenVINO and NNCF
 #ifndef OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
 #define OMKIT_FRONTENDS_ONNX_ADAPTERS_H_
@@ -75,6 +76,10 @@ absl::Status DynamicQuantizeLSTM(OnnxNode& node);
 absl::Status DynamicQuantizeMatMul(OnnxNode& node);
 absl::Status MatMulIntegerToFloat(OnnxNode& node);
 absl::Status QAttention(OnnxNode& node);
+absl::Status AscendQuant(OnnxNode& node);
+absl::Status AscendAntiQuant(OnnxNode& node);
+absl::Status AscendDequant(OnnxNode& node);
+absl::Status AscendRequant(OnnxNode& node);
 absl::Status BrevitasQuant(OnnxNode& node);
 absl::Status FakeQuantize(OnnxNode& node);
 

@@ -188,6 +188,7 @@ class Exporter {
       return reals_[v] =
                  value.type.quantized() ? DequantizedConstant(value.name, value.constant, value.type.quant) : Constant(value.name, value.constant);
     }
+    if (ascend() && floats_.count(v) != 0) return reals_[v] = AscendReal(v);
     return reals_[v] = EmitLinear("DequantizeLinear", integers_[v], value.name, value.type.quant, value.type.dtype,
                                   Fresh(absl::StrCat(value.name, "_DequantizeLinear_Output")));
   }
@@ -196,16 +197,18 @@ class Exporter {
   std::string ResultName(ValueId v) {
     const std::string& name = graph_.value(v).name;
     if (!graph_.IsOutput(v) || !given_.insert(v).second) return Fresh(name);
-    return Type(v).quantized() && !ascend() ? Fresh(absl::StrCat(name, "_real")) : name;
+    return Type(v).quantized() ? Fresh(absl::StrCat(name, "_real")) : name;
   }
 
   // Called when the float result of `v` exists under `name`.
   void Finish(ValueId v, const std::string& name) {
     const TensorType& type = Type(v);
-    if (!type.quantized() || (ascend() && !graph_.IsOutput(v))) {
+    if (!type.quantized()) {
       reals_[v] = name;
       return;
     }
+    if (ascend()) floats_[v] = name;
+    if (ascend() && !graph_.IsOutput(v)) return;
     const std::string& own = graph_.value(v).name;
     const std::string q = graph_.IsOutput(v) ? own : Fresh(absl::StrCat(own, "_QuantizeLinear_Output"));
     integers_[v] = EmitLinear("QuantizeLinear", name, own, type.quant, type.dtype, q);
@@ -254,6 +257,8 @@ class Exporter {
   std::string LayerWeights(const Node& node, bool turned);
   std::string LayerBias(const Node& node);
   std::string AscendQuantized(ValueId v);
+  std::string AscendReal(ValueId v);
+  void SetAscendAttributes(float scale, const TensorType& type, onnx::NodeProto* node);
   std::string DequantScale(const Node& node);
 
   const ir::Graph& graph_;
@@ -265,7 +270,8 @@ class Exporter {
   absl::flat_hash_set<ValueId> given_;       // model outputs whose name is in use
   std::map<ValueId, std::string> reals_;     // float tensors by value
   std::map<ValueId, std::string> integers_;  // quantized tensors by value
-  std::map<ValueId, std::string> ascend_;    // results of AscendQuant by value
+  // Ascend style only: what AscendQuant reads and makes, by value.
+  std::map<ValueId, std::string> floats_, ascend_;
 };
 
 Tensor Turned(const Tensor& w) {
@@ -311,22 +317,36 @@ std::string Exporter::LayerBias(const Node& node) {
   return DequantizedConstant(name, *bias, q);
 }
 
+void Exporter::SetAscendAttributes(float scale, const TensorType& type, onnx::NodeProto* node) {
+  ir::Attrs attrs;
+  attrs.Set("scale", scale);
+  attrs.Set("offset", static_cast<float>(type.quant.zero_point[0] - (type.dtype == DType::kUInt8 ? 128 : 0)));
+  attrs.Set("sqrt_mode", int64_t{0});
+  if (node->op_type() == "AscendQuant") {
+    attrs.Set("dst_type", std::string("INT8"));
+    attrs.Set("round_mode", std::string("Round"));
+  }
+  SetAttributes(attrs, node).IgnoreError();  // only tensors can fail
+}
+
 // AscendQuant of the value's reals to int8: scale is the reciprocal of the step.
 std::string Exporter::AscendQuantized(ValueId v) {
   std::string& known = ascend_[v];
   if (!known.empty()) return known;
-  const TensorType& type = Type(v);
   const std::string& name = graph_.value(v).name;
-  const std::string real = Real(v);
+  const std::string real = floats_.count(v) != 0 ? floats_[v] : Real(v);
   known = Fresh(absl::StrCat(name, "_AscendQuant_Output"));
-  ir::Attrs attrs;
-  attrs.Set("scale", 1.0f / type.quant.scale[0]);
-  attrs.Set("offset", static_cast<float>(type.quant.zero_point[0] - (type.dtype == DType::kUInt8 ? 128 : 0)));
-  attrs.Set("dst_type", std::string("INT8"));
-  attrs.Set("sqrt_mode", int64_t{0});
-  attrs.Set("round_mode", std::string("Round"));
-  SetAttributes(attrs, Emit("AscendQuant", absl::StrCat(name, "_AscendQuant"), {real}, known)).IgnoreError();
+  SetAscendAttributes(1.0f / Type(v).quant.scale[0], Type(v), Emit("AscendQuant", absl::StrCat(name, "_AscendQuant"), {real}, known));
   return known;
+}
+
+// What operators on floats read of a quantized value.
+std::string Exporter::AscendReal(ValueId v) {
+  const std::string& name = graph_.value(v).name;
+  const std::string integers = AscendQuantized(v);
+  const std::string real = Fresh(absl::StrCat(name, "_AscendAntiQuant_Output"));
+  SetAscendAttributes(Type(v).quant.scale[0], Type(v), Emit("AscendAntiQuant", absl::StrCat(name, "_AscendAntiQuant"), {integers}, real));
+  return real;
 }
 
 // scale_x * scale_w per output channel: float32 patterns in the low halves of uint64.
@@ -357,7 +377,7 @@ absl::Status Exporter::Layer(const Node& node) {
   const std::string bias = LayerBias(node);
   if (!bias.empty() && turned) followers.push_back({"Add", {bias}});
   else if (!bias.empty()) inputs.push_back(bias);
-  if (integer && ascend()) followers.push_back({"AscendDequant", {DequantScale(node)}});
+  if (integer && ascend()) followers.push_back({"AscendDequant", {DequantScale(node)}});  // its attributes have their defaults
   if (node.inputs.size() > 3 && node.inputs[3] != kNoValue) followers.push_back({"Add", {Real(node.inputs[3])}});
   AddClamp(node, &followers);
   return Chain(node, !dense ? "Conv" : gemm ? "Gemm" : "MatMul", inputs, attrs, followers);

@@ -102,11 +102,11 @@ const OnnxOp* FindOnnxOp(absl::string_view name, int64_t opset) {
 absl::Span<const ContribOp> ContribOps() { return kContribOps; }
 
 const OnnxOp* FindOp(absl::string_view domain, absl::string_view name, int64_t opset) {
-  if (domain.empty() || domain == "ai.onnx") return FindOnnxOp(name, opset);
+  const bool default_domain = domain.empty() || domain == "ai.onnx";
   for (const ContribOp& row : kContribOps) {
-    if (row.domain == domain && row.op.name == name) return &row.op;
+    if (row.domain == (default_domain ? "" : domain) && row.op.name == name) return &row.op;
   }
-  return nullptr;
+  return default_domain ? FindOnnxOp(name, opset) : nullptr;
 }
 
 absl::StatusOr<ir::Attrs> ReadAttributes(const onnx::NodeProto& proto, const OnnxOp& op, int64_t opset, ExternalFiles* files) {

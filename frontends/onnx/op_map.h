@@ -74,7 +74,7 @@ absl::Span<const OnnxOp> OnnxOps();
 // nullptr when there is no row or the operator came with a later opset.
 const OnnxOp* FindOnnxOp(absl::string_view name, int64_t opset);
 
-// An operator of another domain; its versions are not told apart.
+// An operator that is none of ONNX's; its versions are not told apart.
 struct ContribOp {
   const char* domain;
   OnnxOp op;

@@ -96,6 +96,17 @@ TEST(RoundTrip, QuantizedNetworksComeBackFromQdq) {
   EXPECT_GT(layers, 40);
 }
 
+TEST(RoundTrip, DeployModelsOfAmctComeBack) {
+  RegisterAllKernels();
+  int layers = 0, again = 0;
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(seed);
+    ExpectTheSame(*Calibrated(seed), seed, frontends::QuantStyle::kAscend, &layers, &again);
+  }
+  EXPECT_EQ(layers, again);
+  EXPECT_GT(layers, 40);
+}
+
 TEST(Exporter, NamesAreUniqueAndTheOpsetIsTheLeastThatWorks) {
   RegisterAllKernels();
   for (uint32_t seed = 0; seed < 10; ++seed) {
