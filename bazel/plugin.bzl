@@ -1,7 +1,5 @@
 """omkit_plugin: a backend plugin, a shared object that exports omkit_plugin_entry and nothing else (docs/plugins.md)."""
 
-load("@rules_cc//cc:defs.bzl", "cc_binary")
-
 def omkit_plugin(name, srcs, copts = [], linkopts = [], deps = [], **kwargs):
     """Builds lib<name>.so.
 
@@ -13,8 +11,8 @@ def omkit_plugin(name, srcs, copts = [], linkopts = [], deps = [], **kwargs):
       deps: libraries, linked statically and hidden.
       **kwargs: of cc_binary.
     """
-    script = Label("//runtime/plugin:plugin.lds")
-    cc_binary(
+    script = str(Label("//bazel:plugin.lds"))
+    native.cc_binary(
         name = "lib%s.so" % name,
         srcs = srcs,
         additional_linker_inputs = [script],
@@ -25,6 +23,6 @@ def omkit_plugin(name, srcs, copts = [], linkopts = [], deps = [], **kwargs):
         ] + linkopts,
         linkshared = 1,
         linkstatic = 1,
-        deps = [Label("//runtime/plugin:interface")] + deps,
+        deps = [str(Label("//bazel:plugin_interface"))] + deps,
         **kwargs
     )

@@ -19,7 +19,7 @@ int32_t Fail(OmkitError* error, int32_t code, const char* format, ...) {
 namespace {
 
 const OmkitSoc kSocs[] = {
-    {sizeof(OmkitSoc), 0, "toy-dsp", "generic", "16-bit block floating point DSP, a teaching example (plugins/toy_dsp)"},
+    {sizeof(OmkitSoc), 0, "toy-dsp", "generic", "16-bit block floating point DSP, a teaching example (plugins/toy_dsp)", 1e-3},
 };
 
 }  // namespace
@@ -28,6 +28,6 @@ const OmkitSoc kSocs[] = {
 extern "C" const OmkitPlugin* omkit_plugin_entry(const OmkitHost* host) {
   toy_dsp::host = host;
   static const OmkitPlugin plugin = {sizeof(OmkitPlugin),   OMKIT_PLUGIN_ABI_VERSION, "toy_dsp",           "1.0", toy_dsp::kSocs, 1,
-                                     toy_dsp::kKernelCount, toy_dsp::kKernels,        &toy_dsp::kCompiler, 1e-3};
+                                     toy_dsp::kKernelCount, toy_dsp::kKernels,        &toy_dsp::kCompiler};
   return &plugin;
 }

@@ -56,6 +56,7 @@ absl::Status CheckSocs(const OmkitPlugin& plugin) {
       return Refuse("soc_version '", soc.soc_version, "' is taken: another backend has it");
     Isa isa;
     if (soc.isa == nullptr || !FindIsa(soc.isa, &isa)) return Refuse("chip '", soc.soc_version, "': unknown instruction set");
+    if (!(soc.float_tolerance >= 0 && soc.float_tolerance < 1)) return Refuse("chip '", soc.soc_version, "': float_tolerance is not in [0, 1)");
     if (soc.description == nullptr) return Refuse("chip '", soc.soc_version, "' has no description");
   }
   return absl::OkStatus();
@@ -98,7 +99,6 @@ absl::Status CheckPlugin(const OmkitPlugin* plugin) {
     return Refuse("its table has a struct_size of ", plugin->struct_size, " bytes, expected at least ", sizeof(OmkitPlugin));
   if (!IsName(plugin->name, "_")) return Refuse("its name is not made of lower-case letters, digits and '_'");
   if (plugin->version == nullptr) return Refuse("it has no version");
-  if (!(plugin->float_tolerance >= 0 && plugin->float_tolerance < 1)) return Refuse("its float_tolerance is not in [0, 1)");
   OMKIT_RETURN_IF_ERROR(CheckSocs(*plugin));
   OMKIT_RETURN_IF_ERROR(CheckKernels(*plugin));
   return plugin->compiler == nullptr ? absl::OkStatus() : CheckCompiler(*plugin->compiler);

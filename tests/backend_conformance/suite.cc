@@ -215,7 +215,7 @@ std::vector<Chip> Chips(const runtime::PluginSet& plugins) {
     for (uint32_t i = 0; plugin.table->compiler != nullptr && i < plugin.table->soc_count; ++i) {
       const OmkitSoc& soc = runtime::EntryAt(plugin.table->socs, i);
       Isa isa;
-      if (FindIsa(soc.isa, &isa) && CpuSupports(isa)) chips.push_back({soc.soc_version, plugin.table->name, plugin.table->float_tolerance});
+      if (FindIsa(soc.isa, &isa) && CpuSupports(isa)) chips.push_back({soc.soc_version, plugin.table->name, soc.float_tolerance});
     }
   }
   return chips;

@@ -43,7 +43,7 @@ static int32_t Run(const OmkitStep* step, const OmkitRun* run, OmkitError* error
   return OMKIT_OK;
 }
 
-static const OmkitSoc kSoc = {sizeof(OmkitSoc), 0, OMKIT_FAULT == FAULT_SOC ? "npu-int8-generic" : "good-chip", "generic", "for plugin_test"};
+static const OmkitSoc kSoc = {sizeof(OmkitSoc), 0, OMKIT_FAULT == FAULT_SOC ? "npu-int8-generic" : "good-chip", "generic", "for plugin_test", 0};
 static const OmkitKernel kKernel = {sizeof(OmkitKernel),
                                     OMKIT_FAULT == FAULT_PARAMS ? 2 : 1,
                                     OMKIT_FAULT == FAULT_KERNEL ? "other.add" : "good.add",
@@ -75,8 +75,7 @@ const OmkitPlugin* omkit_plugin_entry(const OmkitHost* host) {
                                      1,
                                      1,
                                      &kKernel,
-                                     NULL,
-                                     0};
+                                     NULL};
   if (OMKIT_FAULT == FAULT_ENTRY) *(volatile int*)(size_t)host->struct_size = 1;
   if (OMKIT_FAULT == FAULT_EXIT) _exit(3);
 #if OMKIT_FAULT == FAULT_UNRESOLVED

@@ -254,6 +254,9 @@ typedef struct OmkitSoc {
    * "avx512vnni", "neon", "dotprod" or "i8mm". */
   const char* isa;
   const char* description;
+  /* What the conformance suite holds float results to: the largest error of an element of one node's result, relative to the
+   * largest sum of magnitudes among them. */
+  double float_tolerance;
 } OmkitSoc;
 
 typedef struct OmkitPlugin {
@@ -266,9 +269,6 @@ typedef struct OmkitPlugin {
   uint32_t kernel_count;
   const OmkitKernel* kernels;
   const OmkitCompiler* compiler; /* NULL: runs models, compiles none */
-  /* What the conformance suite holds float results to: the largest error of an element of one node's result, relative to the
-   * largest sum of magnitudes among them. */
-  double float_tolerance;
 } OmkitPlugin;
 
 /* The one exported symbol. NULL when the plugin cannot serve this host. May be called more than once. */
