@@ -1,5 +1,6 @@
 #include "tools/om/om.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/numbers.h"
@@ -30,9 +31,10 @@ std::string Usage() {
       "Usage:\n"
       "  om info FILE          what an offline model holds\n"
       "  om run FILE [flags]   executes it and reports latencies\n"
+      "  om compare FILE REFERENCE --samples DIR [flags]   how close its results are to another model's\n"
       "  om backends [--plugin_path PATH:...]   backends, their chips and plugins\n"
       "  om help\n\n"
-      "Flags of run (--name=value or --name value):\n";
+      "Flags (--name=value or --name value), of run where nothing else is said:\n";
   for (const Flag& flag : kRunFlags) absl::StrAppendFormat(&text, "  --%-16s %s\n", absl::StrCat(flag.name, " ", flag.value), flag.help);
   return text;
 }
@@ -105,29 +107,77 @@ absl::StatusOr<RunRequest> ParseRun(const ParsedArguments& parsed) {
   return request;
 }
 
-struct Command {
-  std::string name;
-  RunRequest request;
+absl::Status ReadFraction(const ParsedArguments& parsed, const char* name, double* number) {
+  const auto it = parsed.flags.find(name);
+  if (it == parsed.flags.end()) return absl::OkStatus();
+  if (absl::SimpleAtod(it->second, number) && *number >= 0 && *number <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", name, "=", it->second, ": not a number from 0 to 1"));
+}
+
+absl::StatusOr<CompareRequest> ParseCompare(const ParsedArguments& parsed) {
+  CompareRequest request;
+  request.model = parsed.files[0];
+  request.reference = parsed.files[1];
+  const auto samples = parsed.flags.find("samples"), plugins = parsed.flags.find("plugin_path");
+  if (samples == parsed.flags.end()) return absl::InvalidArgumentError("om compare needs --samples DIR");
+  request.samples = samples->second;
+  if (plugins != parsed.flags.end()) request.plugin_path = plugins->second;
+  OMKIT_RETURN_IF_ERROR(ReadFraction(parsed, "min-cosine", &request.min_cosine));
+  OMKIT_RETURN_IF_ERROR(ReadFraction(parsed, "min-same-class", &request.min_same_class));
+  OMKIT_RETURN_IF_ERROR(ReadNumber(parsed, "threads", 1, 256, &request.threads));
+  return request;
+}
+
+struct CommandRow {
+  const char* name;
+  size_t files;
+  std::vector<std::string> flags;  // that it takes
 };
 
-// Flags that `name` takes besides run, which takes all.
-bool Takes(const std::string& name, const std::string& flag) { return name == "run" || (name == "backends" && flag == "plugin_path"); }
+const std::vector<CommandRow>& Commands() {
+  static const auto* const rows = new std::vector<CommandRow>{
+      {"info", 1, {}},
+      {"run", 1, {"input", "output", "loop", "warmup", "threads", "profile", "plugin_path"}},
+      {"compare", 2, {"samples", "min-cosine", "min-same-class", "threads", "plugin_path"}},
+      {"backends", 0, {"plugin_path"}},
+  };
+  return *rows;
+}
+
+struct Command {
+  std::string name;
+  RunRequest run;
+  CompareRequest compare;
+};
 
 absl::StatusOr<Command> ParseCommand(Arguments arguments) {
   const std::string& name = arguments[0];
-  if (name != "info" && name != "run" && name != "backends") return Unknown("command", name, {"info", "run", "backends", "help"});
+  const auto row = std::find_if(Commands().begin(), Commands().end(), [&](const CommandRow& r) { return name == r.name; });
+  if (row == Commands().end()) return Unknown("command", name, {"info", "run", "compare", "backends", "help"});
   OMKIT_ASSIGN_OR_RETURN(const ParsedArguments parsed, Parse(arguments.subspan(1)));
-  if (name == "backends" && !parsed.files.empty())
-    return absl::InvalidArgumentError(absl::StrCat("om backends takes no file, '", parsed.files[0], "' given"));
-  if (name != "backends" && parsed.files.size() != 1)
-    return absl::InvalidArgumentError(absl::StrCat("om ", name, " needs one offline model, ", parsed.files.size(), " given"));
+  if (parsed.files.size() != row->files) {
+    constexpr const char* kNeeds[] = {"no file", "one offline model", "two offline models"};
+    return absl::InvalidArgumentError(absl::StrCat("om ", name, " needs ", kNeeds[row->files], ", ", parsed.files.size(), " given"));
+  }
   for (const auto& [flag, value] : parsed.flags) {
-    if (!Takes(name, flag)) return absl::InvalidArgumentError(absl::StrCat("om ", name, " has no flag --", flag));
+    if (std::find(row->flags.begin(), row->flags.end(), flag) == row->flags.end())
+      return absl::InvalidArgumentError(absl::StrCat("om ", name, " has no flag --", flag));
   }
   Command command;
   command.name = name;
-  OMKIT_ASSIGN_OR_RETURN(command.request, ParseRun(parsed));
+  if (name == "compare") {
+    OMKIT_ASSIGN_OR_RETURN(command.compare, ParseCompare(parsed));
+  } else {
+    OMKIT_ASSIGN_OR_RETURN(command.run, ParseRun(parsed));
+  }
   return command;
+}
+
+absl::Status Execute(const Command& command, std::ostream& out) {
+  if (command.name == "run") return Run(command.run, out);
+  if (command.name == "info") return Info(command.run.model, out);
+  if (command.name == "compare") return Compare(command.compare, out);
+  return Backends(command.run.plugin_path, out);
 }
 
 }  // namespace
@@ -148,9 +198,7 @@ int RunOm(Arguments arguments, std::ostream& out, std::ostream& err) {
     err << "om: " << command.status().message() << "\nTry 'om help'.\n";
     return 2;
   }
-  const absl::Status status = command->name == "run"    ? Run(command->request, out)
-                              : command->name == "info" ? Info(command->request.model, out)
-                                                        : Backends(command->request.plugin_path, out);
+  const absl::Status status = Execute(*command, out);
   if (status.ok()) return 0;
   err << "om: " << status.message() << "\n";
   return 1;

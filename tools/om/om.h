@@ -30,6 +30,16 @@ struct RunRequest {
 };
 // om backends: every backend with its chips and file, and the plugin files that were refused. OK when none was.
 absl::Status Backends(const std::string& plugin_path, std::ostream& out);
+struct CompareRequest {
+  std::string model, reference;
+  std::string samples;
+  double min_cosine = 0, min_same_class = 0;
+  int threads = 0;
+  std::string plugin_path;
+};
+// om compare: runs two models with the same inputs on the same samples and reports how close the first one's results are to the
+// second's. FAILED_PRECONDITION when they are less close than asked.
+absl::Status Compare(const CompareRequest& request, std::ostream& out);
 // om run: executes a model and reports latencies.
 absl::Status Run(const RunRequest& request, std::ostream& out);
 

@@ -1,6 +1,8 @@
 #include "tools/om/om.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <sstream>
@@ -53,7 +55,7 @@ void ExpectContains(const std::string& text, const std::string& part) {
 TEST_F(OmTest, HelpNamesAllFlags) {
   const Result result = Om({"help"});
   EXPECT_EQ(result.code, 0);
-  for (const char* part : {"om info FILE", "om run FILE", "om backends", "--plugin_path", "--input FILE,...", "--output DIR", "--loop N",
+  for (const char* part : {"om info FILE", "om run FILE", "om compare FILE REFERENCE", "om backends", "--plugin_path", "--input FILE,...", "--output DIR", "--loop N",
                            "--warmup N", "--threads N", "--profile"}) {
     ExpectContains(result.out, part);
   }
@@ -75,6 +77,11 @@ TEST_F(OmTest, WrongCommandLines) {
       {{"run", "a.om", "--loop=0"}, "--loop=0: not a number from 1 to 1000000000"},
       {{"run", "a.om", "--loop=1", "--loop", "2"}, "--loop is given twice"},
       {{"run", "a.om", "--threads=x"}, "--threads=x: not a number from 1 to 256"},
+      {{"compare", "a.om"}, "om compare needs two offline models, 1 given"},
+      {{"compare", "a.om", "b.om"}, "om compare needs --samples DIR"},
+      {{"compare", "a.om", "b.om", "--samples=d", "--min-cosine=2"}, "--min-cosine=2: not a number from 0 to 1"},
+      {{"backends", "a.om"}, "om backends needs no file, 1 given"},
+      {{"backends", "--loop=2"}, "om backends has no flag --loop"},
       {{"run", "a.om", "--profile=yes"}, "--profile takes no value"},
   };
   for (const auto& row : kRows) {
@@ -92,6 +99,40 @@ TEST_F(OmTest, InfoPrintsWhatTheFileHolds) {
         "producer = test", "float32", "1x100", "fake.scale", "arena[448+400]", "input0[0+400]", "output0[0+400]", "weights[0+400]", "add2"}) {
     ExpectContains(result.out, part);
   }
+}
+
+TEST_F(OmTest, ComparesTwoModels) {
+  ASSERT_EQ(mkdir((folder_ + "/samples").c_str(), 0777), 0);
+  const std::string sample = folder_ + "/samples/x.bin";
+  ASSERT_TRUE(WriteFile(sample, std::string(kFakeElements * 4, '\1')).ok());
+  const Result same = Om({"compare", model_, model_, "--samples", folder_ + "/samples", "--min-cosine=1", "--min-same-class=1"});
+  EXPECT_EQ(same.code, 0) << same.err;
+  ExpectContains(same.out, "least 1.000000");
+  // The scaled model against one that scales to the opposite sign.
+  runtime::Program program = FakeProgram();
+  float* const weights = reinterpret_cast<float*>(program.weights.data());
+  for (size_t i = 0; i < program.weights.size() / 4; ++i) weights[i] = -weights[i];
+  const std::string other = folder_ + "/other.om";
+  ASSERT_TRUE(runtime::WriteOm(program, other).ok());
+  const Result different = Om({"compare", other, model_, "--samples", folder_ + "/samples", "--min-cosine=0.9999"});
+  EXPECT_EQ(different.code, 1) << different.out;
+  ExpectContains(different.err, "asked for is 0.9999");
+  ExpectContains(Om({"compare", model_, model_, "--samples", folder_}).err, "has no samples");
+  ASSERT_TRUE(WriteFile(sample, "short").ok());
+  ExpectContains(Om({"compare", model_, model_, "--samples", folder_ + "/samples"}).err, "x.bin' has 5 bytes");
+  remove(sample.c_str());
+  remove(other.c_str());
+  rmdir((folder_ + "/samples").c_str());
+}
+
+TEST_F(OmTest, BackendsAreListed) {
+  const Result result = Om({"backends"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  for (const char* part : {"npu_int8 (part of omkit)", "npu-int8-generic", "reference (part of omkit)", "cpu-reference"}) ExpectContains(result.out, part);
+  const Result refused = Om({"backends", "--plugin_path=" + model_});
+  EXPECT_EQ(refused.code, 1);
+  ExpectContains(refused.out, "npu-int8-generic");
+  ExpectContains(refused.err, "not a shared object");
 }
 
 TEST_F(OmTest, BrokenFilesAreNamed) {
