@@ -15,8 +15,9 @@ mkdir "$root"
 while IFS=$'\t' read -r place file; do
   mkdir -p "$(dirname "$root/$place")"
   case $place in
+    share/new_backend/*) mode=644 ;;
     *.in) sed "s/@VERSION@/$version/g" "$file" > "$root/${place%.in}"; chmod 644 "$root/${place%.in}"; continue ;;
-    bin/* | *.so | *.so.*) mode=755 ;;
+    bin/* | bazel/*.sh | *.so | *.so.*) mode=755 ;;
     *) mode=644 ;;
   esac
   install -m "$mode" "$file" "$root/$place"
