@@ -375,6 +375,59 @@ void ProgramBuilder::AddStepBytes(const std::string& node, const std::string& op
   steps_.push_back(std::move(pending));
 }
 
+void ProgramBuilder::EndLayer(const ir::Node& node) {
+  if (steps_.size() == layered_steps_) return;
+  PendingLayer pending;
+  pending.layer.first_step = static_cast<uint32_t>(layered_steps_);
+  pending.layer.last_step = static_cast<uint32_t>(steps_.size() - 1);
+  for (ValueId v : node.inputs) {
+    if (v != kNoValue) pending.inputs.push_back(v);
+  }
+  for (ValueId v : node.outputs) {
+    if (v != kNoValue) pending.outputs.push_back(v);
+  }
+  layers_.push_back(std::move(pending));
+  layered_steps_ = steps_.size();
+}
+
+runtime::TensorRecord ProgramBuilder::Record(ValueId v) const {
+  runtime::TensorRecord record;
+  const TensorType& t = type(v);
+  record.name = graph_.value(v).name;
+  record.dtype = t.dtype;
+  record.dims = t.shape.vec();
+  if (t.quant.per_tensor()) {
+    record.scale = t.quant.scale[0];
+    record.zero_point = t.quant.zero_point[0];
+  }
+  const auto place = places_.find(v);
+  if (place == places_.end() || graph_.IsConstant(v)) return record;
+  const View& view = place->second.view;
+  const Block& block = blocks_[place->second.block];
+  if (!std::equal(record.dims.begin(), record.dims.end(), view.dims, view.dims + view.rank)) return record;
+  record.in_memory = block.space != Space::kArena || block.first_step >= 0;
+  record.space = block.space;
+  record.index = block.index;
+  record.offset = block.offset + view.offset * view.element_size;
+  if (!IsDense(view)) record.strides.assign(view.strides, view.strides + view.rank);
+  return record;
+}
+
+void ProgramBuilder::AddLayers(runtime::Program* program) const {
+  std::map<ValueId, uint32_t> known;
+  const auto index = [&](ValueId v) {
+    const auto [it, fresh] = known.emplace(v, static_cast<uint32_t>(program->tensors.size()));
+    if (fresh) program->tensors.push_back(Record(v));
+    return it->second;
+  };
+  for (const PendingLayer& pending : layers_) {
+    runtime::Layer layer = pending.layer;
+    for (ValueId v : pending.inputs) layer.inputs.push_back(index(v));
+    for (ValueId v : pending.outputs) layer.outputs.push_back(index(v));
+    program->layers.push_back(std::move(layer));
+  }
+}
+
 absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
   for (size_t i = 0; i < graph_.outputs().size(); ++i) {
     const ValueId v = graph_.outputs()[i];
@@ -405,6 +458,7 @@ absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
     for (BlockId b : pending.blocks) pending.step.operands.push_back({blocks_[b].space, blocks_[b].index, blocks_[b].offset, blocks_[b].size});
     program.steps.push_back(std::move(pending.step));
   }
+  AddLayers(&program);
   const auto describe = [&](ValueId v) {
     runtime::IoDesc io;
     io.name = graph_.value(v).name;

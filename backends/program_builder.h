@@ -76,6 +76,9 @@ class ProgramBuilder {
   void AddStepBytes(const std::string& node, const std::string& op, std::string kernel, std::string params, std::vector<BlockId> operands,
                     int64_t operations);
 
+  // Declares that the steps added since the last call compute `node`, for dumps and profiles. Nothing when there are none.
+  void EndLayer(const ir::Node& node);
+
   // Copies outputs that do not lie in the caller's buffers yet, plans the arena and returns the program's steps, memory and io.
   absl::StatusOr<runtime::Program> Finish();
 
@@ -93,7 +96,14 @@ class ProgramBuilder {
     std::vector<BlockId> blocks;
   };
 
+  struct PendingLayer {
+    runtime::Layer layer;
+    std::vector<ir::ValueId> inputs, outputs;
+  };
+
   BlockId AddBlock(runtime::Space space, uint32_t index, uint64_t size);
+  void AddLayers(runtime::Program* program) const;
+  runtime::TensorRecord Record(ir::ValueId v) const;
   absl::StatusOr<Place> CopyInto(ir::ValueId v, const Place& from, Place to);
   // `pixel`: elements between neighbouring pixels.
   Place ImagePlace(const TensorType& type, const Halo& halo, int64_t pixel);
@@ -112,6 +122,8 @@ class ProgramBuilder {
   int concat_depth_ = 0;
   std::vector<Block> blocks_;
   std::vector<PendingStep> steps_;
+  std::vector<PendingLayer> layers_;
+  size_t layered_steps_ = 0;  // steps that layers_ covers
   std::vector<uint8_t> weights_;
   std::unordered_multimap<size_t, BlockId> weight_blocks_;  // by hash of the content: equal constants are stored once
 };

@@ -44,18 +44,31 @@ absl::StatusOr<Arena> Arena::Allocate(uint64_t size, absl::string_view what) {
   return arena;
 }
 
+Arena Arena::Borrow(void* data, uint64_t size) {
+  Arena arena;
+  arena.data_ = static_cast<uint8_t*>(data);
+  arena.size_ = size;
+  arena.borrowed_ = true;
+  return arena;
+}
+
 Arena::~Arena() {
+  if (borrowed_) return;
   if (mapped_ > 0) munmap(data_, mapped_);
   else free(data_);
 }
 
 Arena::Arena(Arena&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), mapped_(std::exchange(other.mapped_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      mapped_(std::exchange(other.mapped_, 0)),
+      borrowed_(std::exchange(other.borrowed_, false)) {}
 
 Arena& Arena::operator=(Arena&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(mapped_, other.mapped_);
+  std::swap(borrowed_, other.borrowed_);
   return *this;
 }
 

@@ -17,6 +17,8 @@ class Arena {
 
   // RESOURCE_EXHAUSTED names `what` and the size. Large sizes get pages of their own, huge ones where the system offers them.
   static absl::StatusOr<Arena> Allocate(uint64_t size, absl::string_view what);
+  // Memory of the caller, 64-byte aligned, which must outlive the arena and stays the caller's.
+  static Arena Borrow(void* data, uint64_t size);
   Arena() = default;
   ~Arena();
   Arena(Arena&& other) noexcept;
@@ -29,6 +31,7 @@ class Arena {
   uint8_t* data_ = nullptr;
   uint64_t size_ = 0;
   size_t mapped_ = 0;  // bytes of the mapping; 0: from the heap
+  bool borrowed_ = false;
 };
 
 }  // namespace omkit::runtime

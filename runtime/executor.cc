@@ -86,13 +86,28 @@ void Executor::PlanMeetings() {
 }
 
 uint64_t Executor::workspace_bytes() const {
-  return arena_size_ + scratch_per_thread_ * threads_ + operands_.size() * sizeof(void*) + steps_.size() * sizeof(StepTime) + 4 * Arena::kSlack;
+  // 64 more cover the round-up between arena and scratch.
+  return arena_size_ + scratch_per_thread_ * threads_ + operands_.size() * sizeof(void*) + steps_.size() * sizeof(StepTime) + 4 * Arena::kSlack + 64;
 }
 
 absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspace() const {
   auto workspace = std::make_unique<Workspace>();
   OMKIT_ASSIGN_OR_RETURN(workspace->arena_, Arena::Allocate(arena_size_, "the working memory of one execution"));
   OMKIT_ASSIGN_OR_RETURN(workspace->scratch_, Arena::Allocate(scratch_per_thread_ * threads_, "scratch memory"));
+  OMKIT_RETURN_IF_ERROR(AddTables(workspace.get()));
+  return workspace;
+}
+
+absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspaceIn(void* memory) const {
+  auto workspace = std::make_unique<Workspace>();
+  workspace->arena_ = Arena::Borrow(memory, arena_size_);
+  const uint64_t behind = static_cast<uint64_t>(RoundUp(static_cast<int64_t>(arena_size_ + Arena::kSlack), 64));
+  workspace->scratch_ = Arena::Borrow(static_cast<uint8_t*>(memory) + behind, scratch_per_thread_ * threads_);
+  OMKIT_RETURN_IF_ERROR(AddTables(workspace.get()));
+  return workspace;
+}
+
+absl::Status Executor::AddTables(Workspace* workspace) const {
   OMKIT_ASSIGN_OR_RETURN(workspace->addresses_, Arena::Allocate(operands_.size() * sizeof(void*), "the operand table"));
   OMKIT_ASSIGN_OR_RETURN(workspace->times_, Arena::Allocate(steps_.size() * sizeof(StepTime), "the profile"));
   void** addresses = reinterpret_cast<void**>(workspace->addresses_.data());
@@ -101,7 +116,7 @@ absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspace() const {
     if (o.space == Space::kArena) addresses[slot] = workspace->arena_.data() + o.offset;
     if (o.space == Space::kWeights) addresses[slot] = weights_ + o.offset;
   }
-  return workspace;
+  return absl::OkStatus();
 }
 
 void Executor::SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const {
@@ -110,7 +125,7 @@ void Executor::SetAddresses(const Workspace& workspace, absl::Span<const void* c
   for (const IoOperand& o : output_operands_) addresses[o.slot] = static_cast<uint8_t*>(outputs[o.index]) + o.offset;
 }
 
-void Executor::RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const {
+void Executor::RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times, const ObservedMemory* observed) const {
   const DefaultFloatEnvironment environment;
   void* const* addresses = reinterpret_cast<void* const*>(workspace->addresses_.data());
   uint8_t* scratch = workspace->scratch_.data() + scratch_per_thread_ * thread;
@@ -134,21 +149,25 @@ void Executor::RunSteps(Workspace* workspace, int thread, int threads, ThreadPoo
     }
     if (meet) pool->Barrier(thread);
     if (timed) times[i].end_ns = MonotonicNanoseconds();
+    if (observed != nullptr && workspace->failed_step_.load(std::memory_order_relaxed) > i) observed->observer->AfterStep(i, observed->memory);
     // A faster thread may have failed in a later step already: all threads must leave after the same one.
     if (meet && workspace->failed_step_.load(std::memory_order_relaxed) <= i) return;
   }
 }
 
 absl::Status Executor::Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
-                           Profiler* profiler) const {
+                           Profiler* profiler, StepObserver* observer) const {
   SetAddresses(*workspace, inputs, outputs);
   workspace->failure_.failed = false;
   workspace->failed_step_ = steps_.size();
   StepTime* times = profiler == nullptr ? nullptr : reinterpret_cast<StepTime*>(workspace->times_.data());
   const int threads = pool == nullptr ? 1 : pool->size();
-  const bool together =
-      threads > 1 && threads <= threads_ && any_wide_ && pool->TryRun([&](int thread) { RunSteps(workspace, thread, threads, pool, times); });
-  if (!together) RunSteps(workspace, 0, 1, nullptr, times);
+  const bool together = threads > 1 && threads <= threads_ && any_wide_ && observer == nullptr &&
+                        pool->TryRun([&](int thread) { RunSteps(workspace, thread, threads, pool, times, nullptr); });
+  if (!together) {
+    const ObservedMemory observed{observer, {workspace->arena_.data(), weights_, inputs, outputs}};
+    RunSteps(workspace, 0, 1, nullptr, times, observer != nullptr ? &observed : nullptr);
+  }
   if (workspace->failure_.failed) {
     return absl::InvalidArgumentError(absl::StrCat(StepLabel(*program_, workspace->failed_step_), ": ", workspace->failure_.message));
   }

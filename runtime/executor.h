@@ -13,6 +13,7 @@
 #include "base/threads.h"
 #include "runtime/arena.h"
 #include "runtime/kernel.h"
+#include "runtime/observer.h"
 #include "runtime/om_file.h"
 #include "runtime/profiler.h"
 
@@ -42,6 +43,9 @@ class Executor {
   static absl::StatusOr<std::unique_ptr<Executor>> Create(const LoadedOm& om, int threads, uint64_t scratch_limit);
 
   absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspace() const;
+  // The same with arena and scratch in memory of the caller: workspace_bytes() bytes, 64-byte aligned, that outlive the workspace. Nothing
+  // in it has to survive from one execution to the next.
+  absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspaceIn(void* memory) const;
   // Bytes of one Workspace.
   uint64_t workspace_bytes() const;
 
@@ -50,8 +54,9 @@ class Executor {
   // when the pool is busy, the caller does it alone.
   // Results are the same either way. Floating point runs in the default environment and the caller's is restored.
   // INVALID_ARGUMENT with the node's name when a step reports a failure: later steps did not run then.
-  absl::Status Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
-                   Profiler* profiler) const;
+  // With an observer all steps run on the caller's thread.
+  absl::Status Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool, Profiler* profiler,
+                   StepObserver* observer = nullptr) const;
 
  private:
   struct PreparedStep {
@@ -69,12 +74,18 @@ class Executor {
     uint64_t offset;
   };
 
+  struct ObservedMemory {
+    StepObserver* observer;
+    Memory memory;
+  };
+
   Executor() = default;
   absl::Status Prepare(const LoadedOm& om, uint64_t scratch_limit);
+  absl::Status AddTables(Workspace* workspace) const;
   absl::StatusOr<uint64_t> ScratchOf(const KernelDef& kernel, const Step& step, uint64_t limit) const;
   void SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
   void PlanMeetings();
-  void RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times) const;
+  void RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times, const ObservedMemory* observed) const;
 
   const Program* program_ = nullptr;
   int threads_ = 1;

@@ -72,9 +72,21 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(LoadedOm om, const ModelOptio
   model->limit_ = options.max_concurrency > 0 ? options.max_concurrency : std::max(4, 2 * CpuCores());
   model->all_.reserve(model->limit_);
   model->idle_.reserve(model->limit_);
+  if (!options.make_workspace) return model;
   OMKIT_ASSIGN_OR_RETURN(Workspace * first, model->TakeWorkspace());
   model->ReturnWorkspace(first);
   return model;
+}
+
+absl::Status Model::WorkIn(void* work, uint64_t work_size) {
+  OMKIT_RETURN_IF_ERROR(CheckWork(work, work_size));
+  OMKIT_ASSIGN_OR_RETURN(std::unique_ptr<Workspace> only, executor_->NewWorkspaceIn(work));
+  const std::lock_guard<std::mutex> lock(mutex_);
+  limit_ = 1;
+  idle_.assign({only.get()});
+  all_.clear();
+  all_.push_back(std::move(only));
+  return absl::OkStatus();
 }
 
 Model::~Model() {
@@ -119,6 +131,14 @@ void Model::ReturnWorkspace(Workspace* workspace) {
   returned_.notify_all();
 }
 
+absl::Status Model::CheckWork(const void* work, uint64_t work_size) const {
+  if (work_size < workspace_bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat("the working memory has ", work_size, " bytes, the model needs ", workspace_bytes()));
+  }
+  if (reinterpret_cast<uintptr_t>(work) % 64 != 0) return absl::InvalidArgumentError("the working memory is not 64-byte aligned");
+  return absl::OkStatus();
+}
+
 absl::Status Model::CheckBuffers(absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const {
   const auto check = [](size_t given, const std::vector<IoDesc>& list, const auto& address, const char* kind) -> absl::Status {
     if (given != list.size()) return absl::InvalidArgumentError(absl::StrCat(given, " ", kind, "s given, the model has ", list.size()));
@@ -138,10 +158,18 @@ absl::Status Model::ExecuteIn(Workspace* workspace, absl::Span<const void* const
   return executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
 }
 
-absl::Status Model::Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler) {
+absl::Status Model::ExecuteAt(void* work, uint64_t work_size, absl::Span<const void* const> inputs, absl::Span<void* const> outputs,
+                              Profiler* profiler, StepObserver* observer) {
+  OMKIT_RETURN_IF_ERROR(CheckWork(work, work_size));
+  OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
+  OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, executor_->NewWorkspaceIn(work));
+  return executor_->Run(workspace.get(), inputs, outputs, pool_.get(), profiler, observer);
+}
+
+absl::Status Model::Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler, StepObserver* observer) {
   OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
   OMKIT_ASSIGN_OR_RETURN(Workspace * workspace, TakeWorkspace());
-  absl::Status status = executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
+  absl::Status status = executor_->Run(workspace, inputs, outputs, pool_.get(), profiler, observer);
   ReturnWorkspace(workspace);
   return status;
 }

@@ -26,6 +26,8 @@ struct ModelOptions {
   int max_concurrency = 0;
   // False for programs that this process just compiled for itself, such as a calibration run: any tier that the CPU has will do.
   bool check_soc = true;
+  // Makes the first workspace at once, so that executions do not allocate. False for a caller that goes on with WorkIn.
+  bool make_workspace = true;
   // Limit of scratch memory per workspace; the arena's limit is in `om.limits`.
   uint64_t scratch_limit = uint64_t{8} << 30;
   OmOptions om;
@@ -58,12 +60,21 @@ class Model {
   uint64_t workspace_bytes() const { return executor_->workspace_bytes(); }
   int threads() const { return threads_; }
 
+  // From now on executions work in memory of the caller, one after the other: at least workspace_bytes() bytes, 64-byte aligned, that outlive
+  // the model. Call it before the first execution. INVALID_ARGUMENT for memory that is too small or unaligned.
+  absl::Status WorkIn(void* work, uint64_t work_size);
+
   // Runs the model once. One address per input and output, of at least IoDesc::bytes bytes each, any alignment; null is accepted for
   // zero bytes only. Outputs must not overlap each other or inputs. In steady state it allocates nothing and takes one lock to get a
   // workspace. When another Execute has the thread pool, this one runs on the caller's thread alone, with the same results.
   // INVALID_ARGUMENT for a wrong number of addresses or a null, or with the node's name when a step cannot be done with these data
   // (the outputs are then unspecified); RESOURCE_EXHAUSTED when no workspace can be made.
-  absl::Status Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr);
+  absl::Status Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr,
+                       StepObserver* observer = nullptr);
+
+  // Execute once in `work_size` >= workspace_bytes() bytes of the caller, 64-byte aligned. Allocates small tables.
+  absl::Status ExecuteAt(void* work, uint64_t work_size, absl::Span<const void* const> inputs, absl::Span<void* const> outputs,
+                         Profiler* profiler = nullptr, StepObserver* observer = nullptr);
 
   // A workspace for the caller alone, to be given back. Waits while max_concurrency are out.
   absl::StatusOr<Workspace*> TakeWorkspace();
@@ -73,6 +84,7 @@ class Model {
 
  private:
   Model() = default;
+  absl::Status CheckWork(const void* work, uint64_t work_size) const;
   absl::Status CheckBuffers(absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
 
   LoadedOm om_;

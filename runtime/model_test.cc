@@ -367,5 +367,72 @@ TEST_F(ModelTest, ThreadCountComesFromOptionThenEnvironmentThenCores) {
   EXPECT_EQ(pool, SharedThreadPool(2));
 }
 
+TEST_F(ModelTest, WorksInMemoryOfTheCaller) {
+  const auto reference = LoadFake({});
+  const std::vector<float> x = RandomInput(7);
+  std::vector<float> wanted, y;
+  ASSERT_TRUE(Execute(reference.get(), x, &wanted).ok());
+  std::vector<uint8_t> memory(reference->workspace_bytes() + 64, 0xA5);
+  uint8_t* const work = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
+  ModelOptions options;
+  options.make_workspace = false;
+  const auto first = LoadFake(options), second = LoadFake(options);
+  EXPECT_EQ(first->WorkIn(work, first->workspace_bytes() - 1).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(first->WorkIn(work + 1, first->workspace_bytes()).code(), absl::StatusCode::kInvalidArgument);
+  for (Model* model : {first.get(), second.get()}) ASSERT_TRUE(model->WorkIn(work, model->workspace_bytes()).ok());
+  const std::vector<uint8_t> before = memory;
+  for (Model* model : {first.get(), second.get(), first.get()}) {
+    ASSERT_TRUE(Execute(model, x, &y).ok());
+    EXPECT_EQ(y, wanted);
+  }
+  EXPECT_NE(memory, before);  // it really worked there
+  const void* input = x.data();
+  void* output = y.data();
+  std::fill(y.begin(), y.end(), 0.0f);
+  ASSERT_TRUE(reference->ExecuteAt(work, reference->workspace_bytes(), {&input, 1}, {&output, 1}).ok());
+  EXPECT_EQ(y, wanted);
+  EXPECT_FALSE(reference->ExecuteAt(work, 1, {&input, 1}, {&output, 1}).ok());
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      std::vector<float> own;
+      for (int i = 0; i < 20; ++i) wrong += !Execute(first.get(), x, &own).ok() || own != wanted;
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(ModelTest, ObserverSeesEachStepOnce) {
+  class Watch : public StepObserver {
+   public:
+    void AfterStep(size_t step, const Memory& memory) override {
+      steps.push_back(step);
+      TensorRecord record;
+      record.in_memory = true;
+      record.space = Space::kOutput;
+      std::memcpy(&first_output, memory.Find(record), sizeof first_output);
+      record.space = Space::kInput;
+      EXPECT_EQ(memory.Find(record), static_cast<const uint8_t*>(memory.inputs[0]));
+      record.in_memory = false;
+      EXPECT_EQ(memory.Find(record), nullptr);
+    }
+    std::vector<size_t> steps;
+    float first_output = 0;
+  };
+  ModelOptions options;
+  options.threads = 2;
+  const auto model = LoadFake(options);
+  const std::vector<float> x = RandomInput(3);
+  std::vector<float> y(kFakeElements);
+  const void* input = x.data();
+  void* output = y.data();
+  Watch watch;
+  ASSERT_TRUE(model->Execute({&input, 1}, {&output, 1}, nullptr, &watch).ok());
+  EXPECT_EQ(watch.steps, (std::vector<size_t>{0, 1, 2}));
+  EXPECT_EQ(watch.first_output, FakeResult(x)[0]);
+}
+
 }  // namespace
 }  // namespace omkit::runtime

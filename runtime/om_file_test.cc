@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <random>
 
 #include "base/file.h"
@@ -72,6 +73,66 @@ TEST(OmFile, RoundTrip) {
     EXPECT_EQ(om->sections.size(), 3u);
   }
   std::remove(path.c_str());
+}
+
+TEST(OmFile, RecordsAndLayersRoundTrip) {
+  Program program = FakeProgram();
+  program.tensors.resize(2);
+  program.tensors[0] = {"x", DType::kFloat32, {1, 100}, {}, true, Space::kInput, 0, 0, 0, 0};
+  program.tensors[1] = {"y", DType::kUInt8, {2, 3}, {4, 1}, true, Space::kOutput, 0, 8, 0.5f, 128};
+  program.layers = {{0, 1, {0}, {1}}, {2, 2, {1, 0}, {}}};
+  const std::string bytes = *SerializeOm(program);
+  const absl::StatusOr<LoadedOm> om = LoadOmFromMemory(bytes.data(), bytes.size());
+  ASSERT_TRUE(om.ok()) << om.status();
+  ASSERT_EQ(om->program.tensors.size(), 2u);
+  const TensorRecord& y = om->program.tensors[1];
+  EXPECT_EQ(y.name, "y");
+  EXPECT_EQ(y.dtype, DType::kUInt8);
+  EXPECT_EQ(y.dims, program.tensors[1].dims);
+  EXPECT_EQ(y.strides, program.tensors[1].strides);
+  EXPECT_TRUE(y.in_memory);
+  EXPECT_EQ(y.space, Space::kOutput);
+  EXPECT_EQ(y.offset, 8u);
+  EXPECT_EQ(y.scale, 0.5f);
+  EXPECT_EQ(y.zero_point, 128);
+  EXPECT_TRUE(om->program.tensors[0].strides.empty());
+  ASSERT_EQ(om->program.layers.size(), 2u);
+  EXPECT_EQ(om->program.layers[1].first_step, 2u);
+  EXPECT_EQ(om->program.layers[1].inputs, program.layers[1].inputs);
+
+  const struct {
+    const char* message;
+    std::function<void(Program*)> change;
+  } bad[] = {
+      {"lie outside the output of 400 bytes", [](Program* p) { p->tensors[1].offset = 400; }},
+      {"lie outside the output",
+       [](Program* p) {
+         p->tensors[1].strides = {400, 1};
+       }},
+      {"lie outside",
+       [](Program* p) {
+         p->tensors[1].strides = {-4, 1};
+       }},
+      {"lie outside",
+       [](Program* p) {
+         p->tensors[1].strides = {INT64_MAX, INT64_MAX};
+       }},
+      {"3 strides for 2 dimensions",
+       [](Program* p) {
+         p->tensors[1].strides = {1, 1, 1};
+       }},
+      {"index 7 of 1 inputs", [](Program* p) { p->tensors[0].index = 7; }},
+      {"unknown memory space", [](Program* p) { p->tensors[0].space = static_cast<Space>(9); }},
+      {"layer 1: tensor 2 of 2", [](Program* p) { p->layers[1].outputs = {2}; }},
+      {"layer 1: steps 2 to 3 of 3", [](Program* p) { p->layers[1].last_step = 3; }},
+      {"out of order", [](Program* p) { std::swap(p->layers[0], p->layers[1]); }},
+  };
+  for (const auto& c : bad) {
+    Program broken = program;
+    c.change(&broken);
+    const absl::Status status = SerializeOm(broken).status();
+    EXPECT_NE(status.message().find(c.message), absl::string_view::npos) << status;
+  }
 }
 
 TEST(OmFile, MemoryMayGoAwayAndNeedsNoAlignment) {

@@ -41,6 +41,20 @@ Offset<fbs::Step> WriteStep(FlatBufferBuilder* builder, const Step& step) {
   return fbs::CreateStep(*builder, kernel, node, op, params, operand_rows, step.operations);
 }
 
+Offset<fbs::Tensor> WriteTensor(FlatBufferBuilder* builder, const TensorRecord& tensor) {
+  const auto name = builder->CreateString(tensor.name);
+  const auto dims = builder->CreateVector(tensor.dims);
+  const Offset<flatbuffers::Vector<int64_t>> strides = tensor.strides.empty() ? 0 : builder->CreateVector(tensor.strides);
+  return fbs::CreateTensor(*builder, name, static_cast<uint8_t>(tensor.dtype), dims, strides, tensor.in_memory, static_cast<uint8_t>(tensor.space),
+                           tensor.index, tensor.offset, tensor.scale, tensor.zero_point);
+}
+
+Offset<fbs::Layer> WriteLayer(FlatBufferBuilder* builder, const Layer& layer) {
+  const auto inputs = builder->CreateVector(layer.inputs);
+  const auto outputs = builder->CreateVector(layer.outputs);
+  return fbs::CreateLayer(*builder, layer.first_step, layer.last_step, inputs, outputs);
+}
+
 // What parsing may still allocate: a hostile buffer can point at one large string from many places.
 class Budget {
  public:
@@ -114,6 +128,43 @@ bool ReadSteps(const OffsetVector<fbs::Step>& from, Budget* budget, std::vector<
   return true;
 }
 
+template <typename T>
+bool ReadNumbers(const flatbuffers::Vector<T>* from, Budget* budget, std::vector<T>* to) {
+  if (from == nullptr) return true;
+  if (!budget->Take(from->size() * sizeof(T))) return false;
+  to->resize(from->size());
+  if (!to->empty()) std::memcpy(to->data(), from->Data(), to->size() * sizeof(T));
+  return true;
+}
+
+bool ReadTensor(const fbs::Tensor& from, Budget* budget, TensorRecord* to) {
+  to->dtype = static_cast<DType>(from.dtype());
+  to->in_memory = from.in_memory();
+  to->space = static_cast<Space>(from.space());
+  to->index = from.index();
+  to->offset = from.offset();
+  to->scale = from.scale();
+  to->zero_point = from.zero_point();
+  return budget->Copy(from.name(), &to->name) && ReadNumbers(from.dims(), budget, &to->dims) && ReadNumbers(from.strides(), budget, &to->strides);
+}
+
+bool ReadLayer(const fbs::Layer& from, Budget* budget, Layer* to) {
+  to->first_step = from.first_step();
+  to->last_step = from.last_step();
+  return ReadNumbers(from.inputs(), budget, &to->inputs) && ReadNumbers(from.outputs(), budget, &to->outputs);
+}
+
+template <typename Row, typename T, typename Read>
+bool ReadRows(const OffsetVector<Row>* from, Budget* budget, std::vector<T>* to, Read read) {
+  if (from == nullptr) return true;
+  if (!budget->Take(from->size() * sizeof(T))) return false;
+  to->resize(from->size());
+  for (size_t i = 0; i < to->size(); ++i) {
+    if (!read(*from->Get(i), budget, &(*to)[i])) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string SerializeManifest(const Program& program) {
@@ -139,7 +190,13 @@ std::string SerializePlan(const Program& program) {
   std::vector<Offset<fbs::Step>> steps;
   for (const Step& step : program.steps) steps.push_back(WriteStep(&builder, step));
   const auto rows = builder.CreateVector(steps);
-  builder.Finish(fbs::CreatePlan(builder, program.arena_size, inputs, outputs, rows));
+  std::vector<Offset<fbs::Tensor>> tensors;
+  for (const TensorRecord& tensor : program.tensors) tensors.push_back(WriteTensor(&builder, tensor));
+  const auto tensor_rows = builder.CreateVector(tensors);
+  std::vector<Offset<fbs::Layer>> layers;
+  for (const Layer& layer : program.layers) layers.push_back(WriteLayer(&builder, layer));
+  const auto layer_rows = builder.CreateVector(layers);
+  builder.Finish(fbs::CreatePlan(builder, program.arena_size, inputs, outputs, rows, tensor_rows, layer_rows));
   return Finished(builder);
 }
 
@@ -162,7 +219,8 @@ absl::Status ParsePlan(absl::string_view bytes, Program* program) {
   Budget budget(bytes.size());
   program->arena_size = plan->arena_size();
   const bool fits = ReadIoList(*plan->inputs(), &budget, &program->inputs) && ReadIoList(*plan->outputs(), &budget, &program->outputs) &&
-                    ReadSteps(*plan->steps(), &budget, &program->steps);
+                    ReadSteps(*plan->steps(), &budget, &program->steps) && ReadRows(plan->tensors(), &budget, &program->tensors, ReadTensor) &&
+                    ReadRows(plan->layers(), &budget, &program->layers, ReadLayer);
   return fits ? absl::OkStatus() : OverBudget("plan");
 }
 

@@ -63,6 +63,28 @@ struct IoDesc {
   uint64_t bytes = 0;
 };
 
+// A tensor of the network as steps leave it in memory. Records and layers are for dumps and profiles; executing needs neither.
+struct TensorRecord {
+  std::string name;  // of the value
+  DType dtype = DType::kFloat32;
+  std::vector<int64_t> dims;     // in ONNX order
+  std::vector<int64_t> strides;  // in elements; empty: row-major and dense
+  bool in_memory = false;        // false: a constant that kernels hold in a form of their own, or a value that was never made
+  Space space = Space::kArena;
+  uint32_t index = 0;   // which input or output; 0 otherwise
+  uint64_t offset = 0;  // of element 0, in bytes
+  float scale = 0;      // real value = scale * (element - zero_point); 0: not quantized, or not with one scale for all
+  int32_t zero_point = 0;
+};
+
+// The steps that compute one node; after the last one its outputs are complete.
+struct Layer {
+  uint32_t first_step = 0;
+  uint32_t last_step = 0;
+  std::vector<uint32_t> inputs;   // into Program::tensors
+  std::vector<uint32_t> outputs;  // into Program::tensors
+};
+
 // One entry of the manifest.
 struct ManifestEntry {
   std::string key;
@@ -77,6 +99,8 @@ struct Program {
   std::vector<IoDesc> inputs;
   std::vector<IoDesc> outputs;
   std::vector<Step> steps;
+  std::vector<TensorRecord> tensors;
+  std::vector<Layer> layers;  // in the order of their last steps; a node that needs no step has none
   uint64_t arena_size = 0;
   std::vector<uint8_t> weights;  // empty when the weights are mapped from a file
 };

@@ -102,10 +102,10 @@ absl::Status VerifyIoList(const std::vector<IoDesc>& list, absl::string_view kin
   return absl::OkStatus();
 }
 
-absl::Status VerifyOperand(const Program& program, uint64_t weights_size, const Operand& operand) {
+// Bytes of a memory space, and its name.
+absl::Status MeasureSpace(const Program& program, uint64_t weights_size, const Operand& operand, uint64_t* size, const char** name) {
   uint64_t space_size = 0;
   const char* space = "";
-  const bool planned = operand.space == Space::kArena || operand.space == Space::kWeights;
   switch (operand.space) {
     case Space::kArena: space = "the arena", space_size = program.arena_size; break;
     case Space::kWeights: space = "the weights", space_size = weights_size; break;
@@ -120,6 +120,16 @@ absl::Status VerifyOperand(const Program& program, uint64_t weights_size, const 
     }
     default: return Invalid("unknown memory space ", static_cast<int>(operand.space));
   }
+  *size = space_size;
+  *name = space;
+  return absl::OkStatus();
+}
+
+absl::Status VerifyOperand(const Program& program, uint64_t weights_size, const Operand& operand) {
+  uint64_t space_size = 0;
+  const char* space = "";
+  OMKIT_RETURN_IF_ERROR(MeasureSpace(program, weights_size, operand, &space_size, &space));
+  const bool planned = operand.space == Space::kArena || operand.space == Space::kWeights;
   if (planned && operand.index != 0) return Invalid("index ", operand.index, " in ", space);
   if (planned && operand.offset % kOffsetUnit != 0) return Invalid("offset ", operand.offset, " is not a multiple of ", kOffsetUnit);
   if (operand.offset > space_size || operand.size > space_size - operand.offset) {
@@ -139,6 +149,48 @@ absl::Status VerifyStep(const Program& program, uint64_t weights_size, const Ste
   if (step.operations < 0) return Invalid("operation count ", step.operations, " is negative");
   for (size_t i = 0; i < step.operands.size(); ++i) {
     OMKIT_RETURN_IF_ERROR(Annotate(VerifyOperand(program, weights_size, step.operands[i]), absl::StrCat("operand ", i)));
+  }
+  return absl::OkStatus();
+}
+
+// A record is followed by dumps, so all its elements must lie inside its space.
+absl::Status VerifyRecord(const Program& program, uint64_t weights_size, const TensorRecord& record) {
+  OMKIT_RETURN_IF_ERROR(VerifyText(record.name, "the name"));
+  if (!IsValid(record.dtype)) return Invalid("unknown dtype ", static_cast<int>(record.dtype));
+  OMKIT_ASSIGN_OR_RETURN(const int64_t elements, CheckedElements(record.dims));
+  if (!record.strides.empty() && record.strides.size() != record.dims.size()) {
+    return Invalid(record.strides.size(), " strides for ", record.dims.size(), " dimensions");
+  }
+  if (!record.in_memory) return absl::OkStatus();
+  uint64_t space_size = 0;
+  const char* space = "";
+  OMKIT_RETURN_IF_ERROR(MeasureSpace(program, weights_size, {record.space, record.index, 0, 0}, &space_size, &space));
+  if (elements == 0) return absl::OkStatus();
+  CheckedSize last = elements - 1;
+  if (!record.strides.empty()) {
+    last = 0;
+    for (size_t i = 0; i < record.dims.size(); ++i) last = last + CheckedSize(record.dims[i] - 1) * record.strides[i];
+  }
+  const CheckedSize bytes = (last + 1) * static_cast<int64_t>(SizeOf(record.dtype));
+  if (record.offset > space_size || !bytes.FitsIn(static_cast<int64_t>(std::min<uint64_t>(space_size - record.offset, INT64_MAX)))) {
+    return Invalid("its elements from byte ", record.offset, " lie outside ", space, " of ", space_size, " bytes");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyLayers(const Program& program) {
+  uint32_t before = 0;
+  for (size_t i = 0; i < program.layers.size(); ++i) {
+    const Layer& layer = program.layers[i];
+    if (layer.first_step > layer.last_step || layer.last_step >= program.steps.size() || layer.last_step < before) {
+      return Invalid("layer ", i, ": steps ", layer.first_step, " to ", layer.last_step, " of ", program.steps.size(), " are out of order");
+    }
+    before = layer.last_step;
+    for (const std::vector<uint32_t>* list : {&layer.inputs, &layer.outputs}) {
+      for (uint32_t tensor : *list) {
+        if (tensor >= program.tensors.size()) return Invalid("layer ", i, ": tensor ", tensor, " of ", program.tensors.size());
+      }
+    }
   }
   return absl::OkStatus();
 }
@@ -177,7 +229,10 @@ absl::Status VerifyProgram(const Program& program, uint64_t weights_size, const 
   for (size_t i = 0; i < program.steps.size(); ++i) {
     if (absl::Status s = VerifyStep(program, weights_size, program.steps[i]); !s.ok()) return Annotate(s, StepLabel(program, i));
   }
-  return absl::OkStatus();
+  for (size_t i = 0; i < program.tensors.size(); ++i) {
+    OMKIT_RETURN_IF_ERROR(Annotate(VerifyRecord(program, weights_size, program.tensors[i]), absl::StrCat("tensor record ", i)));
+  }
+  return VerifyLayers(program);
 }
 
 absl::Status VerifyKernels(const Program& program) {

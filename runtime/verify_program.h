@@ -14,9 +14,9 @@ struct ProgramLimits {
   uint64_t arena_size = uint64_t{8} << 30;  // bytes of working memory per execution
 };
 
-// Names, counts, dims and byte sizes are consistent, and every operand lies inside its space; `weights_size` is the real size of the
-// weights, wherever they are. INVALID_ARGUMENT names the step or tensor, the value and the limit; RESOURCE_EXHAUSTED when the arena
-// is larger than the limit.
+// Names, counts, dims and byte sizes are consistent, and every operand and every tensor record lies inside its space; `weights_size` is the real size
+// of the weights, wherever they are. INVALID_ARGUMENT names the step or tensor, the value and the limit; RESOURCE_EXHAUSTED when the arena is larger
+// than the limit.
 absl::Status VerifyProgram(const Program& program, uint64_t weights_size, const ProgramLimits& limits = {});
 
 // Every step's kernel exists, accepts its parameters and operands, and writes neither to the weights nor to inputs.
