@@ -222,6 +222,25 @@ const char* aclmdlGetTensorRealName(const aclmdlDesc* modelDesc, const char* nam
   });
 }
 
+const char* aclmdlGetOpAttr(aclmdlDesc* modelDesc, const char* opName, const char* attr) {
+  return EnterOr<const char*>(__func__, nullptr, [&]() -> const char* {
+    std::shared_ptr<const ModelInfo> info;
+    if (acl::UseInfo(modelDesc, &info) != ACL_SUCCESS) return nullptr;
+    if (opName == nullptr || attr == nullptr) {
+      Fail(ACL_ERROR_INVALID_PARAM, "%s is null", opName == nullptr ? "opName" : "attr");
+      return nullptr;
+    }
+    if (std::strcmp(attr, ACL_ATTR_NAME_DATA_DUMP_ORIGIN_OP_NAMES) != 0) {
+      Fail(ACL_ERROR_MODEL_MISSING_ATTR, "operators have no attribute '%.200s'", attr);
+      return nullptr;
+    }
+    const auto found = info->original_ops.find(opName);
+    if (found != info->original_ops.end()) return found->second.c_str();
+    Fail(ACL_ERROR_MODEL_MISSING_ATTR, "the model has no operator '%.200s'", opName);
+    return nullptr;
+  });
+}
+
 aclFormat aclmdlGetInputFormat(const aclmdlDesc* modelDesc, size_t index) {
   return acl::FromIo(__func__, modelDesc, &ModelInfo::inputs, index, ACL_FORMAT_UNDEFINED, [](const IoInfo& io) { return io.format; });
 }

@@ -1,8 +1,11 @@
 // Exported functions: execution of models, and what exception callbacks ask about it.
 #include <cstdio>
+#include <string>
 
 #include "runtime/acl/context.h"
 #include "runtime/acl/errors.h"
+#include "runtime/acl/execute.h"
+#include "runtime/acl/memory_check.h"
 #include "runtime/acl/model.h"
 
 namespace acl = omkit::acl;
@@ -28,12 +31,32 @@ class Execution {
   Execution& operator=(const Execution&) = delete;
 
   aclError Bind(const Dataset& input, Dataset* output, bool allocate) { return model_->Bind(input, output, allocate, job_.get()); }
-  aclError Run() { return model_->Run(job_.get()); }
+  // Memory of the client to work in.
+  aclError SetWork(const ExecOptions& options) {
+    if (options.work == nullptr) return ACL_SUCCESS;
+    const uint64_t needed = model_->model().workspace_bytes();
+    if (options.work_size < needed) {
+      return Fail(ACL_ERROR_GE_PARAM_INVALID, "the working memory has %zu bytes, the model needs %llu", options.work_size,
+                  static_cast<unsigned long long>(needed));
+    }
+    if (reinterpret_cast<uintptr_t>(options.work) % 64 != 0) {
+      return Fail(ACL_ERROR_RT_ADDR_UNALIGNED, "the working memory %p is not a multiple of 64", options.work);
+    }
+    std::shared_ptr<const Allocation> pin;
+    ACL_RETURN_IF_ERROR(CheckRange("the working memory", options.work, options.work_size, Expect::kDevice, &pin));
+    if (pin != nullptr) job_->pins.push_back(std::move(pin));
+    work_ = options.work;
+    work_size_ = options.work_size;
+    return ACL_SUCCESS;
+  }
+  aclError Run(uint32_t stream_id, uint32_t task_id) { return model_->Run(job_.get(), {stream_id, task_id, work_, work_size_}); }
   const LoadedModel& model() const { return *model_; }
 
  private:
   std::shared_ptr<LoadedModel> model_;
   std::unique_ptr<Job> job_;
+  void* work_ = nullptr;
+  size_t work_size_ = 0;
 };
 
 struct Datasets {
@@ -64,42 +87,74 @@ aclTensorDesc* MakeDescList(const std::vector<IoInfo>& list) {
   return static_cast<aclTensorDesc*>(handle);
 }
 
+// Waits for a task of a stream with a limit; other errors of the stream's tasks stay for the next synchronization.
+aclError WaitForTask(Stream* stream, uint32_t task_id, int32_t timeout_ms) {
+  if (stream->WaitForTask(task_id, timeout_ms)) return ACL_SUCCESS;
+  return Fail(ACL_ERROR_GE_MODEL_EXECUTE_TIMEOUT, "the execution has not ended after %d ms", timeout_ms);
+}
+
 }  // namespace
+
+aclError ExecuteNow(uint32_t model_id, const aclmdlDataset* input, aclmdlDataset* output) {
+  ACL_RETURN_IF_ERROR(NeedContext());
+  std::shared_ptr<LoadedModel> model = FindModel(model_id);
+  if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
+  Datasets datasets;
+  ACL_RETURN_IF_ERROR(UseDatasets(input, output, &datasets));
+  Execution execution(std::move(model));
+  ACL_RETURN_IF_ERROR(execution.Bind(*datasets.input, datasets.output.get(), true));
+  return execution.Run(0, 0);
+}
+
+aclError ExecuteOnStream(uint32_t model_id, const aclmdlDataset* input, aclmdlDataset* output, aclrtStream stream, const ExecOptions& options,
+                         bool wait) {
+  std::shared_ptr<Stream> found;
+  ACL_RETURN_IF_ERROR(UseStream(stream, &found));
+  if (wait) ACL_RETURN_IF_ERROR(NeedOtherThread());
+  std::shared_ptr<LoadedModel> model = FindModel(model_id);
+  if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
+  Datasets datasets;
+  ACL_RETURN_IF_ERROR(UseDatasets(input, output, &datasets));
+  auto execution = std::make_shared<Execution>(std::move(model));
+  ACL_RETURN_IF_ERROR(execution->Bind(*datasets.input, datasets.output.get(), wait));
+  ACL_RETURN_IF_ERROR(execution->SetWork(options));
+  struct Result {
+    aclError error = ACL_SUCCESS;
+    std::string message;
+  };
+  auto result = wait ? std::make_shared<Result>() : nullptr;
+  const uint32_t stream_id = found->id();
+  uint32_t task_id = 0;
+  ACL_RETURN_IF_ERROR(PushTask(found,
+                               {[execution, stream_id, result]() -> aclError {
+                                  const aclError error = execution->Run(stream_id, Stream::CurrentTask());
+                                  if (error != ACL_SUCCESS) RememberFailure(stream_id, Stream::CurrentTask(), execution->model().info());
+                                  if (result == nullptr) return error;
+                                  result->error = error;
+                                  if (error != ACL_SUCCESS) result->message = PeekMessage();
+                                  return ACL_SUCCESS;
+                                },
+                                [result] {
+                                  if (result != nullptr) result->error = ACL_ERROR_RT_INVALID_HANDLE;
+                                }},
+                               &task_id));
+  if (!wait) return ACL_SUCCESS;
+  ACL_RETURN_IF_ERROR(WaitForTask(found.get(), task_id, options.timeout_ms));
+  if (result->error == ACL_ERROR_RT_INVALID_HANDLE) return Fail(result->error, "the stream was aborted or destroyed before the execution began");
+  if (result->error != ACL_SUCCESS) PutMessage(result->message.c_str());
+  return result->error;
+}
+
 }  // namespace omkit::acl
 
 extern "C" {
 
 aclError aclmdlExecute(uint32_t modelId, const aclmdlDataset* input, aclmdlDataset* output) {
-  return Enter(__func__, [&]() -> aclError {
-    ACL_RETURN_IF_ERROR(acl::NeedContext());
-    std::shared_ptr<acl::LoadedModel> model = acl::FindModel(modelId);
-    if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
-    acl::Datasets datasets;
-    ACL_RETURN_IF_ERROR(acl::UseDatasets(input, output, &datasets));
-    acl::Execution execution(std::move(model));
-    ACL_RETURN_IF_ERROR(execution.Bind(*datasets.input, datasets.output.get(), true));
-    return execution.Run();
-  });
+  return Enter(__func__, [&] { return acl::ExecuteNow(modelId, input, output); });
 }
 
 aclError aclmdlExecuteAsync(uint32_t modelId, const aclmdlDataset* input, aclmdlDataset* output, aclrtStream stream) {
-  return Enter(__func__, [&]() -> aclError {
-    std::shared_ptr<acl::Stream> found;
-    ACL_RETURN_IF_ERROR(acl::UseStream(stream, &found));
-    std::shared_ptr<acl::LoadedModel> model = acl::FindModel(modelId);
-    if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
-    acl::Datasets datasets;
-    ACL_RETURN_IF_ERROR(acl::UseDatasets(input, output, &datasets));
-    auto execution = std::make_shared<acl::Execution>(std::move(model));
-    ACL_RETURN_IF_ERROR(execution->Bind(*datasets.input, datasets.output.get(), false));
-    const uint32_t stream_id = found->id();
-    return acl::PushTask(found, {[execution, stream_id]() -> aclError {
-                                   const aclError error = execution->Run();
-                                   if (error != ACL_SUCCESS) acl::RememberFailure(stream_id, acl::Stream::CurrentTask(), execution->model().info());
-                                   return error;
-                                 },
-                                 nullptr});
-  });
+  return Enter(__func__, [&] { return acl::ExecuteOnStream(modelId, input, output, stream, {}, false); });
 }
 
 aclError aclmdlCreateAndGetOpDesc(uint32_t deviceId, uint32_t streamId, uint32_t taskId, char* opName, size_t opNameLen, aclTensorDesc** inputDesc,

@@ -1,7 +1,8 @@
 // Exported functions: start and end of the library, devices, contexts.
-#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "runtime/acl/config.h"
 #include "runtime/acl/context.h"
@@ -13,6 +14,35 @@
 namespace acl = omkit::acl;
 using acl::Enter;
 using acl::Fail;
+
+namespace omkit::acl {
+namespace {
+
+// Percent of the machine's time since the last call that its cores were busy; 0 when the system does not tell.
+int32_t BusyPercent() {
+  static std::mutex mutex;
+  static uint64_t last_all = 0;
+  static uint64_t last_idle = 0;
+  unsigned long long field[8] = {};
+  FILE* const file = std::fopen("/proc/stat", "re");
+  if (file == nullptr) return 0;
+  const int read = std::fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &field[0], &field[1], &field[2], &field[3], &field[4], &field[5],
+                               &field[6], &field[7]);
+  std::fclose(file);
+  if (read != 8) return 0;
+  uint64_t all = 0;
+  for (unsigned long long value : field) all += value;
+  const uint64_t idle = field[3] + field[4];
+  const std::lock_guard<std::mutex> lock(mutex);
+  const uint64_t all_since = all - last_all;
+  const uint64_t idle_since = idle - last_idle;
+  last_all = all;
+  last_idle = idle;
+  return all_since == 0 || idle_since > all_since ? 0 : static_cast<int32_t>(100 - 100 * idle_since / all_since);
+}
+
+}  // namespace
+}  // namespace omkit::acl
 
 extern "C" {
 
@@ -111,6 +141,44 @@ aclError aclrtGetRunMode(aclrtRunMode* runMode) {
   });
 }
 
+aclError aclrtSetTsDevice(aclrtTsId tsId) {
+  return Enter(__func__, [&]() -> aclError {
+    ACL_RETURN_IF_ERROR(acl::NeedContext());
+    if (tsId == ACL_TS_ID_AICORE || tsId == ACL_TS_ID_AIVECTOR) return ACL_SUCCESS;
+    return Fail(ACL_ERROR_INVALID_PARAM, "tsId is %d", static_cast<int>(tsId));
+  });
+}
+
+aclError aclrtGetDeviceUtilizationRate(int32_t deviceId, aclrtUtilizationInfo* utilizationInfo) {
+  return Enter(__func__, [&]() -> aclError {
+    ACL_RETURN_IF_ERROR(acl::NeedInit());
+    if (utilizationInfo == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "utilizationInfo is null");
+    ACL_RETURN_IF_ERROR(acl::CheckDevice(deviceId));
+    const int32_t busy = acl::BusyPercent();
+    const size_t total = acl::Memory::TotalBytes();
+    *utilizationInfo = {busy, busy, busy, static_cast<int32_t>(100 - 100 * (acl::Memory::FreeBytes() / 1024) / (total / 1024)), nullptr};
+    return ACL_SUCCESS;
+  });
+}
+
+aclError aclrtSetDeviceSatMode(aclrtFloatOverflowMode mode) {
+  return Enter(__func__, [&]() -> aclError {
+    ACL_RETURN_IF_ERROR(acl::NeedContext());
+    if (mode == ACL_RT_OVERFLOW_MODE_INFNAN) return ACL_SUCCESS;
+    if (mode == ACL_RT_OVERFLOW_MODE_SATURATION) return Fail(ACL_ERROR_API_NOT_SUPPORT, "floats overflow to infinity here");
+    return Fail(ACL_ERROR_INVALID_PARAM, "mode is %d", static_cast<int>(mode));
+  });
+}
+
+aclError aclrtGetDeviceSatMode(aclrtFloatOverflowMode* mode) {
+  return Enter(__func__, [&]() -> aclError {
+    ACL_RETURN_IF_ERROR(acl::NeedContext());
+    if (mode == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "mode is null");
+    *mode = ACL_RT_OVERFLOW_MODE_INFNAN;
+    return ACL_SUCCESS;
+  });
+}
+
 aclError aclrtSynchronizeDeviceWithTimeout(int32_t timeout) {
   return Enter(__func__, [&]() -> aclError {
     acl::CurrentContext current;
@@ -119,7 +187,10 @@ aclError aclrtSynchronizeDeviceWithTimeout(int32_t timeout) {
   });
 }
 
-aclError aclrtSynchronizeDevice(void) { return aclrtSynchronizeDeviceWithTimeout(-1); }
+aclError aclrtSynchronizeDevice(void) {
+  const acl::FunctionScope scope(__func__);
+  return aclrtSynchronizeDeviceWithTimeout(-1);
+}
 
 aclError aclrtCreateContext(aclrtContext* context, int32_t deviceId) {
   return Enter(__func__, [&]() -> aclError {

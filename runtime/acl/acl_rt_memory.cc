@@ -92,6 +92,57 @@ aclError CheckCopy(void* dst, size_t dest_max, const void* src, size_t count, ac
   return CheckRange("src", src, count, kind.from, &pins->from);
 }
 
+// Rows of two pitches, in the order of memcpy2d.
+struct Copy2d {
+  void* dst;
+  size_t dpitch;
+  const void* src;
+  size_t spitch;
+  size_t width;
+  size_t height;
+  void Run() const {
+    for (size_t row = 0; row < height; ++row) {
+      std::memcpy(static_cast<char*>(dst) + row * dpitch, static_cast<const char*>(src) + row * spitch, width);
+    }
+  }
+};
+
+aclError CheckCopy2d(const Copy2d& copy, aclrtMemcpyKind value, CopyPins* pins) {
+  Kind kind;
+  if (!FindKind(value, &kind)) return Fail(ACL_ERROR_INVALID_PARAM, "kind is %d", static_cast<int>(value));
+  if (copy.width > copy.dpitch || copy.width > copy.spitch) {
+    return Fail(ACL_ERROR_RT_PARAM_INVALID, "width %zu is larger than dpitch %zu or spitch %zu", copy.width, copy.dpitch, copy.spitch);
+  }
+  if (copy.width == 0 || copy.height == 0) return ACL_SUCCESS;
+  size_t to_size = 0;
+  size_t from_size = 0;
+  if (__builtin_mul_overflow(copy.height - 1, copy.dpitch, &to_size) || __builtin_add_overflow(to_size, copy.width, &to_size) ||
+      __builtin_mul_overflow(copy.height - 1, copy.spitch, &from_size) || __builtin_add_overflow(from_size, copy.width, &from_size)) {
+    return Fail(ACL_ERROR_RT_PARAM_INVALID, "%zu rows of pitch %zu or %zu do not fit in memory", copy.height, copy.dpitch, copy.spitch);
+  }
+  ACL_RETURN_IF_ERROR(CheckRange("dst", copy.dst, to_size, kind.to, &pins->to));
+  ACL_RETURN_IF_ERROR(CheckRange("src", copy.src, from_size, kind.from, &pins->from));
+  const uintptr_t to = reinterpret_cast<uintptr_t>(copy.dst);
+  const uintptr_t from = reinterpret_cast<uintptr_t>(copy.src);
+  if (to < from + from_size && from < to + to_size) return Fail(ACL_ERROR_RT_PARAM_INVALID, "dst and src overlap");
+  return ACL_SUCCESS;
+}
+
+aclError CheckConfig(const aclrtMallocConfig* config) {
+  if (config == nullptr || config->numAttrs == 0) return ACL_SUCCESS;
+  if (config->attrs == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "cfg has %zu attributes at a null address", config->numAttrs);
+  for (size_t i = 0; i < config->numAttrs; ++i) {
+    const aclrtMallocAttribute& attribute = config->attrs[i];
+    if (attribute.attr == ACL_RT_MEM_ATTR_DEVICE_ID) {
+      if (attribute.value.deviceId > INT32_MAX) return Fail(ACL_ERROR_RT_INVALID_DEVICEID, "device %u does not exist", attribute.value.deviceId);
+      ACL_RETURN_IF_ERROR(CheckDevice(static_cast<int32_t>(attribute.value.deviceId)));
+    } else if (attribute.attr != ACL_RT_MEM_ATTR_RSV && attribute.attr != ACL_RT_MEM_ATTR_MODULE_ID) {
+      return Fail(ACL_ERROR_INVALID_PARAM, "attribute %d does not exist", static_cast<int>(attribute.attr));
+    }
+  }
+  return ACL_SUCCESS;
+}
+
 aclError CheckSet(void* address, size_t max_count, size_t count, std::shared_ptr<const Allocation>* pin) {
   if (count > max_count) return Fail(ACL_ERROR_RT_PARAM_INVALID, "count %zu is larger than maxCount %zu", count, max_count);
   if (count == 0) return ACL_SUCCESS;
@@ -151,6 +202,14 @@ aclError aclrtMallocCached(void** devPtr, size_t size, aclrtMemMallocPolicy poli
   return Enter(__func__, [&] { return acl::MallocDevice(devPtr, size, policy); });
 }
 
+aclError aclrtMallocWithCfg(void** devPtr, size_t size, aclrtMemMallocPolicy policy, aclrtMallocConfig* cfg) {
+  return Enter(__func__, [&]() -> aclError {
+    ACL_RETURN_IF_ERROR(acl::NeedContext());
+    ACL_RETURN_IF_ERROR(acl::CheckConfig(cfg));
+    return acl::MallocDevice(devPtr, size, policy);
+  });
+}
+
 aclError aclrtFree(void* devPtr) {
   return Enter(__func__, [&] { return acl::FreeMemory(devPtr, MemoryKind::kDevice); });
 }
@@ -208,6 +267,34 @@ aclError aclrtMemcpyAsync(void* dst, size_t destMax, const void* src, size_t cou
     if (count == 0) return ACL_SUCCESS;
     return acl::PushTask(found, {[dst, src, count, pins]() -> aclError {
                                    std::memmove(dst, src, count);
+                                   return ACL_SUCCESS;
+                                 },
+                                 nullptr});
+  });
+}
+
+aclError aclrtMemcpy2d(void* dst, size_t dpitch, const void* src, size_t spitch, size_t width, size_t height, aclrtMemcpyKind kind) {
+  return Enter(__func__, [&]() -> aclError {
+    ACL_RETURN_IF_ERROR(acl::NeedContext());
+    acl::CopyPins pins;
+    const acl::Copy2d copy{dst, dpitch, src, spitch, width, height};
+    ACL_RETURN_IF_ERROR(acl::CheckCopy2d(copy, kind, &pins));
+    if (width > 0) copy.Run();
+    return ACL_SUCCESS;
+  });
+}
+
+aclError aclrtMemcpy2dAsync(void* dst, size_t dpitch, const void* src, size_t spitch, size_t width, size_t height, aclrtMemcpyKind kind,
+                            aclrtStream stream) {
+  return Enter(__func__, [&]() -> aclError {
+    std::shared_ptr<acl::Stream> found;
+    ACL_RETURN_IF_ERROR(acl::UseStream(stream, &found));
+    acl::CopyPins pins;
+    const acl::Copy2d copy{dst, dpitch, src, spitch, width, height};
+    ACL_RETURN_IF_ERROR(acl::CheckCopy2d(copy, kind, &pins));
+    if (width == 0 || height == 0) return ACL_SUCCESS;
+    return acl::PushTask(found, {[copy, pins]() -> aclError {
+                                   copy.Run();
                                    return ACL_SUCCESS;
                                  },
                                  nullptr});

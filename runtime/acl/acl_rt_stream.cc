@@ -104,7 +104,10 @@ aclError aclrtCreateStreamWithConfig(aclrtStream* stream, uint32_t, uint32_t fla
   });
 }
 
-aclError aclrtCreateStream(aclrtStream* stream) { return aclrtCreateStreamWithConfig(stream, 0, 0); }
+aclError aclrtCreateStream(aclrtStream* stream) {
+  const acl::FunctionScope scope(__func__);
+  return aclrtCreateStreamWithConfig(stream, 0, 0);
+}
 
 aclError aclrtDestroyStream(aclrtStream stream) {
   return Enter(__func__, [&] { return acl::DestroyStream(stream, false); });
@@ -122,7 +125,19 @@ aclError aclrtSynchronizeStreamWithTimeout(aclrtStream stream, int32_t timeout) 
   });
 }
 
-aclError aclrtSynchronizeStream(aclrtStream stream) { return aclrtSynchronizeStreamWithTimeout(stream, -1); }
+aclError aclrtSynchronizeStream(aclrtStream stream) {
+  const acl::FunctionScope scope(__func__);
+  return aclrtSynchronizeStreamWithTimeout(stream, -1);
+}
+
+aclError aclrtStreamAbort(aclrtStream stream) {
+  return Enter(__func__, [&]() -> aclError {
+    std::shared_ptr<Stream> found;
+    ACL_RETURN_IF_ERROR(UseStream(stream, &found));
+    found->Abort();
+    return ACL_SUCCESS;
+  });
+}
 
 aclError aclrtStreamQuery(aclrtStream stream, aclrtStreamStatus* status) {
   return Enter(__func__, [&]() -> aclError {
@@ -160,7 +175,10 @@ aclError aclrtCreateEventWithFlag(aclrtEvent* event, uint32_t flag) {
   });
 }
 
-aclError aclrtCreateEvent(aclrtEvent* event) { return aclrtCreateEventWithFlag(event, 0); }
+aclError aclrtCreateEvent(aclrtEvent* event) {
+  const acl::FunctionScope scope(__func__);
+  return aclrtCreateEventWithFlag(event, 0);
+}
 
 aclError aclrtDestroyEvent(aclrtEvent event) {
   return Enter(__func__, [&]() -> aclError {
@@ -233,7 +251,10 @@ aclError aclrtSynchronizeEventWithTimeout(aclrtEvent event, int32_t timeout) {
   });
 }
 
-aclError aclrtSynchronizeEvent(aclrtEvent event) { return aclrtSynchronizeEventWithTimeout(event, -1); }
+aclError aclrtSynchronizeEvent(aclrtEvent event) {
+  const acl::FunctionScope scope(__func__);
+  return aclrtSynchronizeEventWithTimeout(event, -1);
+}
 
 aclError aclrtEventElapsedTime(float* ms, aclrtEvent startEvent, aclrtEvent endEvent) {
   return Enter(__func__, [&]() -> aclError {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
+#include "base/status.h"
 #include "nlohmann/json.hpp"
 #include "runtime/acl/errors.h"
 
@@ -48,20 +49,103 @@ bool ReadInteger(const Json& value, int64_t* out) {
   return value.is_string() && absl::SimpleAtoi(value.get_ref<const std::string&>(), out);
 }
 
-aclError ApplyDump(const Json& dump, const char* name) {
-  if (!dump.is_object()) return Fail(ACL_ERROR_INVALID_DUMP_CONFIG, "%s: 'dump' is not an object", name);
-  const bool lists = dump.contains("dump_list") && !dump["dump_list"].empty();
-  const bool debug = dump.contains("dump_debug") && dump["dump_debug"] == "on";
-  if (lists || debug || dump.contains("dump_scene")) {
-    return Fail(ACL_ERROR_INVALID_DUMP_CONFIG, "%s: 'dump' asks for dumps of tensors, which this library does not write", name);
+template <typename... Args>
+aclError BadDump(const char* name, const char* format, Args... args) {
+  char why[512];
+  std::snprintf(why, sizeof why, format, args...);
+  return Fail(ACL_ERROR_INVALID_DUMP_CONFIG, "%s: 'dump': %s", name, why);
+}
+
+aclError ReadDumpList(const Json& list, const char* name, DumpConfig* dump) {
+  if (!list.is_array()) return BadDump(name, "'dump_list' is not a list");
+  for (const Json& entry : list) {
+    if (!entry.is_object()) return BadDump(name, "an entry of 'dump_list' is not an object");
+    if (entry.empty()) continue;
+    std::set<std::string> layers;
+    std::string model;
+    for (const auto& [key, value] : entry.items()) {
+      if (key == "model_name" && value.is_string()) {
+        model = value.get<std::string>();
+      } else if (key == "layer" && value.is_array()) {
+        for (const Json& layer : value) {
+          if (!layer.is_string()) return BadDump(name, "'layer' holds something that is not a name");
+          layers.insert(layer.get<std::string>());
+        }
+      } else {
+        return BadDump(name, "'dump_list' has an entry '%.100s' that cannot be followed", key.c_str());
+      }
+    }
+    if (model.empty()) return BadDump(name, "an entry of 'dump_list' has no 'model_name'");
+    dump->models[model] = std::move(layers);
   }
   return ACL_SUCCESS;
 }
 
-aclError ApplyProfiler(const Json& profiler, const char* name) {
+// A key whose value is one of a few words.
+aclError ReadDumpWord(const std::string& key, const Json& value, const char* name, std::initializer_list<const char*> words, std::string* word) {
+  if (value.is_string()) {
+    *word = value.get<std::string>();
+    for (const char* allowed : words) {
+      if (*word == allowed) return ACL_SUCCESS;
+    }
+  }
+  std::string list;
+  for (const char* allowed : words) list += (list.empty() ? "'" : ", '") + std::string(allowed) + "'";
+  return BadDump(name, "'%s' must be one of %s", key.c_str(), list.c_str());
+}
+
+aclError ReadDumpKey(const std::string& key, const Json& value, const char* name, DumpConfig* dump) {
+  std::string word;
+  if (key == "dump_list") return ReadDumpList(value, name, dump);
+  if (key == "dump_path") {
+    if (!value.is_string() || value.get_ref<const std::string&>().empty()) return BadDump(name, "'dump_path' is not the name of a folder");
+    dump->path = value.get<std::string>();
+    return ACL_SUCCESS;
+  }
+  if (key == "dump_mode") {
+    ACL_RETURN_IF_ERROR(ReadDumpWord(key, value, name, {"input", "output", "all"}, &word));
+    dump->inputs = word != "output";
+    dump->outputs = word != "input";
+    return ACL_SUCCESS;
+  }
+  if (key == "dump_op_switch") {
+    ACL_RETURN_IF_ERROR(ReadDumpWord(key, value, name, {"on", "off"}, &word));
+    dump->all_models = word == "on";
+    return ACL_SUCCESS;
+  }
+  if (key == "dump_data") return ReadDumpWord(key, value, name, {"tensor"}, &word);
+  if (key == "dump_level") return ReadDumpWord(key, value, name, {"op", "kernel", "all"}, &word);
+  if (key == "dump_debug") return ReadDumpWord(key, value, name, {"off"}, &word);
+  const std::string nearest = NearestName(key, {"dump_list", "dump_path", "dump_mode", "dump_op_switch", "dump_data", "dump_level", "dump_debug"});
+  return BadDump(name, "unknown key '%.100s'%s%s%s", key.c_str(), nearest.empty() ? "" : ", did you mean '", nearest.c_str(),
+                 nearest.empty() ? "" : "'?");
+}
+
+aclError ApplyDump(const Json& section, const char* name, Config* config) {
+  if (!section.is_object()) return BadDump(name, "it is not an object");
+  DumpConfig& dump = config->dump;
+  for (const auto& [key, value] : section.items()) ACL_RETURN_IF_ERROR(ReadDumpKey(key, value, name, &dump));
+  if (!dump.models.empty()) dump.all_models = false;
+  config->dumps = dump.all_models || !dump.models.empty();
+  if (config->dumps && dump.path.empty()) return BadDump(name, "'dump_path' is missing");
+  return ACL_SUCCESS;
+}
+
+aclError ApplyProfiler(const Json& profiler, const char* name, Config* config) {
   if (!profiler.is_object()) return Fail(ACL_ERROR_INVALID_PROFILING_CONFIG, "%s: 'profiler' is not an object", name);
-  if (profiler.contains("switch") && profiler["switch"] == "on") {
-    return Fail(ACL_ERROR_INVALID_PROFILING_CONFIG, "%s: 'profiler' is switched on, but profiles are not started by this file", name);
+  config->profile_folder = ".";
+  for (const auto& [key, value] : profiler.items()) {
+    if (!value.is_string()) return Fail(ACL_ERROR_INVALID_PROFILING_CONFIG, "%s: 'profiler': '%.100s' is not a text", name, key.c_str());
+    const std::string text = value.get<std::string>();
+    std::string why;
+    if (key == "switch") {
+      if (text != "on" && text != "off") return Fail(ACL_ERROR_INVALID_PROFILING_CONFIG, "%s: 'profiler': 'switch' must be 'on' or 'off'", name);
+      config->profiles = text == "on";
+    } else if (key == "output") {
+      if (!text.empty()) config->profile_folder = text;
+    } else if (!SetProfileOption(key, text, &config->profile, &why)) {
+      return Fail(ACL_ERROR_INVALID_PROFILING_CONFIG, "%s: 'profiler': %s", name, why.c_str());
+    }
   }
   return ACL_SUCCESS;
 }
@@ -103,9 +187,9 @@ aclError ParseConfig(absl::string_view text, const char* name, Config* config) {
   if (root.is_discarded() || !root.is_object()) return Fail(ACL_ERROR_PARSE_FILE, "%s is not a JSON object", name);
   for (const auto& [key, value] : root.items()) {
     if (key == "dump") {
-      ACL_RETURN_IF_ERROR(ApplyDump(value, name));
+      ACL_RETURN_IF_ERROR(ApplyDump(value, name, config));
     } else if (key == "profiler") {
-      ACL_RETURN_IF_ERROR(ApplyProfiler(value, name));
+      ACL_RETURN_IF_ERROR(ApplyProfiler(value, name, config));
     } else if (key == "defaultDevice") {
       ACL_RETURN_IF_ERROR(ApplyDefaultDevice(value, name, config));
     } else if (key == "err_msg_mode") {

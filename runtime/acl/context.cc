@@ -6,8 +6,10 @@
 #include <atomic>
 #include <chrono>
 
+#include "runtime/acl/dump.h"
 #include "runtime/acl/errors.h"
 #include "runtime/acl/model.h"
+#include "runtime/acl/profiling.h"
 
 namespace omkit::acl {
 namespace {
@@ -41,6 +43,24 @@ int32_t Left(int32_t timeout_ms, std::chrono::steady_clock::time_point end) {
   if (timeout_ms < 0) return -1;
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
   return static_cast<int32_t>(std::max<int64_t>(0, left));
+}
+
+// Dumps and profiles that aclInit's file or msprof ask for. msprof's profile goes on over aclFinalize until the process ends.
+aclError StartRecorders(const Config& config) {
+  if (config.dumps) {
+    ACL_RETURN_IF_ERROR(PrepareDump(true));
+    if (const aclError error = SetDump(config.dump); error != ACL_SUCCESS) {
+      StopDumps();
+      return error;
+    }
+  }
+  aclError error = ProfileRunsFor(ProfileSource::kTool) ? ACL_SUCCESS : BeginToolProfile();
+  if (error == ACL_SUCCESS && config.profiles && !ProfileRunsFor(ProfileSource::kTool)) {
+    error = BeginProfile(config.profile_folder, ProfileSource::kConfig, config.profile);
+    if (error == ACL_ERROR_INVALID_FILE) error = Fail(ACL_ERROR_INVALID_PROFILING_CONFIG, "'profiler': \"output\" must be a folder to write to");
+  }
+  if (error != ACL_SUCCESS) StopDumps();
+  return error;
 }
 
 void CloseContext(void* handle) {
@@ -143,8 +163,8 @@ aclError UseStream(aclrtStream handle, std::shared_ptr<Stream>* stream) {
   return ACL_SUCCESS;
 }
 
-aclError PushTask(const std::shared_ptr<Stream>& stream, Stream::Task task) {
-  if (stream->Push(std::move(task), nullptr)) return ACL_SUCCESS;
+aclError PushTask(const std::shared_ptr<Stream>& stream, Stream::Task task, uint32_t* task_id) {
+  if (stream->Push(std::move(task), task_id)) return ACL_SUCCESS;
   return Fail(ACL_ERROR_RT_INVALID_HANDLE, "stream %u is being destroyed", stream->id());
 }
 
@@ -176,6 +196,11 @@ aclError InitializeProcess(const Config& config) {
   if (process.references++ > 0) {
     return Fail(ACL_ERROR_REPEAT_INITIALIZE, "already initialised (%llu times now)", static_cast<unsigned long long>(process.references));
   }
+  // The library does not start when what the file asks for cannot be done.
+  if (const aclError error = StartRecorders(config); error != ACL_SUCCESS) {
+    process.references = 0;
+    return error;
+  }
   process.config = config;
   SetProcessMessages(config.process_messages);
   default_device = config.default_device;
@@ -201,9 +226,14 @@ aclError FinalizeProcess(bool all_references, uint64_t* left) {
   for (const auto& context : ContextTable::Get().RemoveAll()) context->Close();
   EventTable::Get().RemoveAll();
   UnloadAllModels();
+  StopDumps();
+  aclError written = ACL_SUCCESS;
+  for (const ProfileSource source : {ProfileSource::kApi, ProfileSource::kConfig}) {
+    if (ProfileRunsFor(source)) written = EndProfile(source);
+  }
   Stream::SetFailureHandler(nullptr);
   SetProcessMessages(false);
-  return ACL_SUCCESS;
+  return written;
 }
 
 aclError CheckDevice(int32_t device) {

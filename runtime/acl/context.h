@@ -59,7 +59,8 @@ aclError NeedOtherThread();
 // The stream behind a handle, or the current context's default stream for nullptr.
 aclError UseStream(void* handle, std::shared_ptr<Stream>* stream);
 // Appends a task; ACL_ERROR_RT_INVALID_HANDLE when the stream is being destroyed.
-aclError PushTask(const std::shared_ptr<Stream>& stream, Stream::Task task);
+// `task_id` (may be null) receives its number.
+aclError PushTask(const std::shared_ptr<Stream>& stream, Stream::Task task, uint32_t* task_id = nullptr);
 // Waits for streams of a context and passes on the first error of their tasks.
 aclError SynchronizeStreams(const std::vector<std::shared_ptr<Stream>>& streams, int32_t timeout_ms);
 

@@ -1,16 +1,21 @@
 #include "runtime/acl/errors.h"
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 
+#include "runtime/profiler.h"
+
 namespace omkit::acl {
 
 namespace {
 
 thread_local const char* current_function = "";
+
+std::atomic<CallObserver> call_observer{nullptr};
 
 constexpr size_t kMessageBytes = 2048;
 
@@ -68,8 +73,24 @@ aclLogLevel LogThreshold() {
 
 }  // namespace
 
-FunctionScope::FunctionScope(const char* name) : outer_(current_function) { current_function = name; }
-FunctionScope::~FunctionScope() { current_function = outer_; }
+void SetCallObserver(CallObserver observer) { call_observer = observer; }
+
+FunctionScope::FunctionScope(const char* name) : name_(name), outer_(current_function) {
+  current_function = name;
+  if (outer_[0] == '\0' && call_observer.load(std::memory_order_relaxed) != nullptr) begin_ = runtime::MonotonicNanoseconds();
+}
+
+FunctionScope::~FunctionScope() {
+  current_function = outer_;
+  if (begin_ == 0) return;
+  const CallObserver observer = call_observer;
+  if (observer == nullptr) return;
+  try {
+    observer(name_, begin_, runtime::MonotonicNanoseconds());
+  } catch (const std::bad_alloc&) {
+    // The call is not recorded.
+  }
+}
 
 const char* CodeName(aclError code) {
   const Row* row = FindRow(code);

@@ -3,6 +3,7 @@
 #ifndef OMKIT_RUNTIME_ACL_ERRORS_H_
 #define OMKIT_RUNTIME_ACL_ERRORS_H_
 
+#include <cstdint>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -34,7 +35,11 @@ void SetProcessMessages(bool on);
 void Log(aclLogLevel level, const char* format, ...) __attribute__((format(printf, 2, 3)));
 bool LogEnabled(aclLogLevel level);
 
-// The exported function that this thread is in, for messages.
+// Called at the end of each exported function that a client called, with nanoseconds of CLOCK_MONOTONIC; nullptr switches it off.
+using CallObserver = void (*)(const char* function, int64_t begin, int64_t end);
+void SetCallObserver(CallObserver observer);
+
+// The exported function that this thread is in, for messages and for the observer.
 class FunctionScope {
  public:
   explicit FunctionScope(const char* name);
@@ -43,7 +48,9 @@ class FunctionScope {
   FunctionScope& operator=(const FunctionScope&) = delete;
 
  private:
-  const char* outer_;
+  const char* const name_;
+  const char* const outer_;
+  int64_t begin_ = 0;  // 0: not observed
 };
 
 // Runs fn(); an exception becomes an error and `failed` is returned.

@@ -2,11 +2,14 @@
 
 #include <cstring>
 #include <map>
+#include <optional>
 #include <shared_mutex>
 #include <utility>
 
+#include "runtime/acl/dump.h"
 #include "runtime/acl/errors.h"
 #include "runtime/acl/memory_check.h"
+#include "runtime/acl/profiling.h"
 
 namespace omkit::acl {
 namespace {
@@ -114,6 +117,9 @@ std::shared_ptr<const ModelInfo> MakeModelInfo(const runtime::Program& program, 
   info->name = program.model_name;
   info->inputs = IoInfos(program.inputs, "input", id);
   info->outputs = IoInfos(program.outputs, "output", id);
+  for (const runtime::Step& step : program.steps) {
+    if (!step.node.empty()) info->original_ops.emplace(step.node, "[" + step.node + "]");
+  }
   return info;
 }
 
@@ -235,13 +241,20 @@ aclError LoadedModel::Bind(const Dataset& input, Dataset* output, bool allocate,
   return ACL_SUCCESS;
 }
 
-aclError LoadedModel::Run(Job* job) {
+aclError LoadedModel::Run(Job* job, const RunPlace& place) {
   for (const Job::Padded& padded : job->padded) {
     runtime::Arena& padding = job->padding[padded.index];
     if (padded.size > 0) std::memcpy(padding.data(), padded.source, padded.size);
     std::memset(padding.data() + padded.size, 0, padding.size() - padded.size);
   }
-  return FailExecuting(model_->Execute(job->inputs, job->outputs));
+  const std::unique_ptr<runtime::StepObserver> dump = WatchForDump(*this, place);
+  std::optional<runtime::Profiler> profiler;
+  if (StepsWanted()) profiler.emplace(model_->program().steps.size(), 1);
+  runtime::Profiler* const times = profiler ? &*profiler : nullptr;
+  const absl::Status status = place.work != nullptr ? model_->ExecuteAt(place.work, place.work_size, job->inputs, job->outputs, times, dump.get())
+                                                    : model_->Execute(job->inputs, job->outputs, times, dump.get());
+  if (profiler && status.ok()) AddExecution(*this, place, profiler->timelines().front());
+  return FailExecuting(status);
 }
 
 std::shared_ptr<LoadedModel> FindModel(uint32_t id) {
@@ -255,7 +268,7 @@ std::shared_ptr<LoadedModel> FindModel(uint32_t id) {
   return nullptr;
 }
 
-aclError AddModel(std::unique_ptr<runtime::Model> model, uint32_t* id) {
+aclError AddModel(std::unique_ptr<runtime::Model> model, std::vector<std::shared_ptr<const Allocation>> pins, uint32_t* id) {
   Models& models = TheModels();
   uint32_t new_id = 0;
   {
@@ -263,7 +276,7 @@ aclError AddModel(std::unique_ptr<runtime::Model> model, uint32_t* id) {
     if (models.last_id == UINT32_MAX) return Fail(ACL_ERROR_RT_OVER_LIMIT, "all model ids are used up");
     new_id = ++models.last_id;
   }
-  auto loaded = std::make_shared<LoadedModel>(std::move(model), new_id);
+  auto loaded = std::make_shared<LoadedModel>(std::move(model), std::move(pins), new_id);
   const std::unique_lock<std::shared_mutex> lock(models.mutex);
   models.by_id.emplace(new_id, std::move(loaded));
   *id = new_id;

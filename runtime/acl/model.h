@@ -2,7 +2,9 @@
 #ifndef OMKIT_RUNTIME_ACL_MODEL_H_
 #define OMKIT_RUNTIME_ACL_MODEL_H_
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +35,7 @@ struct ModelInfo {
   std::string name;
   std::vector<IoInfo> inputs;
   std::vector<IoInfo> outputs;
+  std::map<std::string, std::string> original_ops;  // "conv1" -> "[conv1]"
 };
 
 // `id` 0: made from a file without loading.
@@ -59,9 +62,19 @@ struct Job {
   std::vector<runtime::Arena> padding;  // by input, made when first needed
 };
 
+// Where an execution runs.
+struct RunPlace {
+  uint32_t stream_id = 0;
+  uint32_t task_id = 0;
+  void* work = nullptr;  // working memory of the client for this execution
+  size_t work_size = 0;
+};
+
 class LoadedModel {
  public:
-  LoadedModel(std::unique_ptr<runtime::Model> model, uint32_t id) : model_(std::move(model)), info_(MakeModelInfo(model_->program(), id)) {}
+  // `pins`: memory of the client that the model works in.
+  LoadedModel(std::unique_ptr<runtime::Model> model, std::vector<std::shared_ptr<const Allocation>> pins, uint32_t id)
+      : pins_(std::move(pins)), model_(std::move(model)), info_(MakeModelInfo(model_->program(), id)) {}
   const std::shared_ptr<const ModelInfo>& info() const { return info_; }
   const runtime::Model& model() const { return *model_; }
 
@@ -69,13 +82,17 @@ class LoadedModel {
   void ReturnJob(std::unique_ptr<Job> job);
   // Checks the datasets against the model and fills the job. Output buffers without memory get it when `allocate`.
   aclError Bind(const Dataset& input, Dataset* output, bool allocate, Job* job) const;
-  aclError Run(Job* job);
+  aclError Run(Job* job, const RunPlace& place);
+
+  // 0 to 7; kept for aclmdlGetAttribute.
+  std::atomic<uint32_t> priority{0};
 
  private:
   aclError BindInput(const Dataset& dataset, size_t index, Job* job) const;
   aclError BindOutput(const Dataset& dataset, size_t index, bool allocate, Job* job) const;
   aclError CheckOverlap(const Job& job) const;
 
+  const std::vector<std::shared_ptr<const Allocation>> pins_;  // outlive model_
   std::unique_ptr<runtime::Model> model_;
   std::shared_ptr<const ModelInfo> info_;
   std::mutex mutex_;
@@ -85,7 +102,7 @@ class LoadedModel {
 // nullptr with the error ACL_ERROR_GE_EXEC_MODEL_ID_INVALID recorded when no model has this id.
 std::shared_ptr<LoadedModel> FindModel(uint32_t id);
 // Gives the model an id that was never used before.
-aclError AddModel(std::unique_ptr<runtime::Model> model, uint32_t* id);
+aclError AddModel(std::unique_ptr<runtime::Model> model, std::vector<std::shared_ptr<const Allocation>> pins, uint32_t* id);
 // False when no model has this id. Executions under way keep the model.
 bool RemoveModel(uint32_t id);
 void UnloadAllModels();

@@ -20,6 +20,13 @@ enum class HandleType : uint8_t {
   kStream = 6,
   kEvent = 7,
   kException = 8,
+  kLoadConfig = 9,
+  kExecConfig = 10,
+  kOpHandle = 11,
+  kProfConfig = 12,
+  kSubscribeConfig = 13,
+  kStepInfo = 14,
+  kStamp = 15,
 };
 
 // All objects of one type; thread-safe. 64 bits: generation 31, index 24, tag 8, and a last bit of 1 that no aligned address has.

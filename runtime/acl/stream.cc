@@ -111,8 +111,9 @@ void Stream::Work() {
     if (tasks_.empty()) return;
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
-    const bool drop = dropping_;
     const uint32_t task_id = finished_ + 1;
+    const bool drop = dropping_ || task.aborted;
+    release_callback_ = false;
     lock.unlock();
     if (drop) {
       if (task.drop) task.drop();
@@ -135,6 +136,21 @@ bool Stream::Synchronize(int32_t timeout_ms, aclError* error, std::string* messa
   error_ = ACL_SUCCESS;
   message_.clear();
   return true;
+}
+
+bool Stream::WaitForTask(uint32_t task_id, int32_t timeout_ms) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return WaitFor(changed_, lock, timeout_ms, [&] { return static_cast<int32_t>(finished_ - task_id) >= 0; });
+}
+
+void Stream::Abort() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (Task& task : tasks_) task.aborted = true;
+  release_callback_ = true;
+  if (callbacks_ != nullptr) {
+    const std::lock_guard<std::mutex> callbacks_lock(callbacks_->mutex);
+    callbacks_->changed.notify_all();
+  }
 }
 
 bool Stream::Idle() {
@@ -190,7 +206,7 @@ void Stream::PostCallback(const std::shared_ptr<CallbackQueue>& queue, std::shar
   queue->changed.notify_all();
   const auto ended = [&] {
     const std::lock_guard<std::mutex> stream_lock(mutex_);
-    return closing_;
+    return closing_ || release_callback_;
   };
   while (block && !item->done && queue->streams > 0) {
     lock.unlock();

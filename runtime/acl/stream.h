@@ -84,7 +84,8 @@ class Stream {
 
   struct Task {
     std::function<aclError()> run;
-    std::function<void()> drop;  // instead of run, when the stream is destroyed by force; may be empty
+    std::function<void()> drop;  // instead of run, when the stream is aborted or destroyed by force; may be empty
+    bool aborted = false;
   };
 
   uint32_t id() const { return id_; }
@@ -99,7 +100,11 @@ class Stream {
   bool Push(Task task, uint32_t* task_id);
   // False when the time has passed. `error` and `message`: of the first failed task since the last call.
   bool Synchronize(int32_t timeout_ms, aclError* error, std::string* message);
+  // Waits for one task; false when the time has passed.
+  bool WaitForTask(uint32_t task_id, int32_t timeout_ms);
   bool Idle();
+  // Drops the tasks that have not begun.
+  void Abort();
   // No more tasks; runs (or drops) the rest and ends the thread. Not on a stream's thread.
   void Close(bool drop_tasks);
 
@@ -124,6 +129,7 @@ class Stream {
   uint32_t finished_ = 0;  // tasks ended
   bool closing_ = false;
   bool dropping_ = false;
+  bool release_callback_ = false;  // the task that runs must not wait for its callback any more
   aclError error_ = ACL_SUCCESS;
   std::string message_;
   std::shared_ptr<CallbackQueue> callbacks_;

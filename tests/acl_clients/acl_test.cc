@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <new>
 #include <string>
 #include <thread>
@@ -20,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "runtime/acl/kernels_hook.h"
 #include "runtime/om_file.h"
+#include "tests/acl_clients/fixture.h"
 #include "tests/acl_clients/tiny_model.h"
 
 namespace {
@@ -40,65 +40,6 @@ namespace omkit {
 namespace {
 
 const bool kHook = acl::SetKernelRegistration(&RegisterTinyKernels);
-
-std::string TempPath(const std::string& name) { return testing::TempDir() + "/" + name; }
-
-void WriteFile(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
-
-// Buffers of one execution.
-struct Io {
-  explicit Io(size_t in_bytes = kTinyBytes, size_t out_bytes = kTinyBytes) {
-    if (in_bytes > 0) {
-      EXPECT_EQ(aclrtMalloc(&in, in_bytes, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
-    }
-    if (out_bytes > 0) {
-      EXPECT_EQ(aclrtMalloc(&out, out_bytes, ACL_MEM_MALLOC_NORMAL_ONLY), ACL_SUCCESS);
-    }
-    for (size_t i = 0; i < in_bytes / 4; ++i) static_cast<float*>(in)[i] = static_cast<float>(i);
-    in_buffer = aclCreateDataBuffer(in, in_bytes);
-    out_buffer = aclCreateDataBuffer(out, out_bytes);
-    EXPECT_EQ(aclmdlAddDatasetBuffer(inputs, in_buffer), ACL_SUCCESS);
-    EXPECT_EQ(aclmdlAddDatasetBuffer(outputs, out_buffer), ACL_SUCCESS);
-  }
-  ~Io() {
-    EXPECT_EQ(aclmdlDestroyDataset(inputs), ACL_SUCCESS);
-    EXPECT_EQ(aclmdlDestroyDataset(outputs), ACL_SUCCESS);
-    EXPECT_EQ(aclDestroyDataBuffer(in_buffer), ACL_SUCCESS);
-    EXPECT_EQ(aclDestroyDataBuffer(out_buffer), ACL_SUCCESS);
-    if (in != nullptr) aclrtFree(in);
-    if (out != nullptr) aclrtFree(out);
-  }
-  float y(int i) const { return static_cast<const float*>(out)[i]; }
-  void* in = nullptr;
-  void* out = nullptr;
-  aclmdlDataset* inputs = aclmdlCreateDataset();
-  aclmdlDataset* outputs = aclmdlCreateDataset();
-  aclDataBuffer* in_buffer = nullptr;
-  aclDataBuffer* out_buffer = nullptr;
-};
-
-class AclTest : public testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_EQ(aclInit(nullptr), ACL_SUCCESS);
-    ASSERT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
-    path_ = TempPath("tiny.om");
-    ASSERT_TRUE(WriteTinyModel(path_, TinyProgram()));
-    ASSERT_EQ(aclmdlLoadFromFile(path_.c_str(), &model_), ACL_SUCCESS) << aclGetRecentErrMsg();
-  }
-  void TearDown() override {
-    EXPECT_EQ(aclmdlUnload(model_), ACL_SUCCESS);
-    EXPECT_EQ(aclrtResetDevice(0), ACL_SUCCESS);
-    EXPECT_EQ(aclFinalize(), ACL_SUCCESS);
-  }
-  std::string path_;
-  uint32_t model_ = 0;
-};
-
-std::string Message() {
-  const char* message = aclGetRecentErrMsg();
-  return message != nullptr ? message : "";
-}
 
 TEST(AclLifeTest, InitAndFinalizeCount) {
   EXPECT_EQ(aclFinalize(), ACL_ERROR_REPEAT_FINALIZE);
@@ -133,8 +74,16 @@ TEST(AclLifeTest, ConfigurationFiles) {
       {"[]", ACL_ERROR_PARSE_FILE},
       {"\x01\xff", ACL_ERROR_PARSE_FILE},
       {deep.c_str(), ACL_ERROR_PARSE_FILE},
-      {"{\"dump\": {\"dump_list\": [{\"model_name\": \"a\"}]}}", ACL_ERROR_INVALID_DUMP_CONFIG},
-      {"{\"profiler\": {\"switch\": \"on\"}}", ACL_ERROR_INVALID_PROFILING_CONFIG},
+      {"{\"dump\": {\"dump_list\": [{\"model_name\": \"a\"}]}}", ACL_ERROR_INVALID_DUMP_CONFIG},  // no path
+      {"{\"dump\": {\"dump_list\": [{}], \"dump_op_switch\": \"off\"}}", ACL_SUCCESS},
+      {"{\"dump\": {\"dump_lst\": []}}", ACL_ERROR_INVALID_DUMP_CONFIG},
+      {"{\"dump\": {\"dump_mode\": \"both\"}}", ACL_ERROR_INVALID_DUMP_CONFIG},
+      {"{\"dump\": {\"dump_list\": [{\"layer\": []}], \"dump_path\": \"/tmp\"}}", ACL_ERROR_INVALID_DUMP_CONFIG},
+      {"{\"dump\": {\"dump_op_switch\": \"on\", \"dump_path\": \"/proc/none\"}}", ACL_ERROR_INVALID_DUMP_CONFIG},
+      {"{\"profiler\": {\"switch\": \"on\", \"output\": \"/nonexistent\"}}", ACL_ERROR_INVALID_PROFILING_CONFIG},
+      {"{\"profiler\": {\"switch\": \"on\", \"task_tim\": \"on\"}}", ACL_ERROR_INVALID_PROFILING_CONFIG},
+      {"{\"profiler\": {\"storage_limit\": \"3MB\"}}", ACL_ERROR_INVALID_PROFILING_CONFIG},
+      {"{\"profiler\": {\"switch\": \"off\", \"aic_metrics\": \"PipeUtilization\", \"storage_limit\": \"300MB\"}}", ACL_SUCCESS},
       {"{\"err_msg_mode\": \"2\"}", ACL_ERROR_INVALID_PARAM},
       {"{\"defaultDevice\": {\"default_device\": \"7\"}}", ACL_ERROR_RT_INVALID_DEVICEID},
   };

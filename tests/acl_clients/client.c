@@ -5,18 +5,10 @@
 
 #include "acl/acl.h"
 #include "acl/ops/acl_dvpp.h"
+#include "tests/acl_clients/layouts.h"
 
 /* tiny_model_c.cc */
 int omkit_test_write_tiny_model(const char* path);
-
-#define STATIC_ASSERT(name, condition) typedef char name[(condition) ? 1 : -1]
-STATIC_ASSERT(io_dims, sizeof(aclmdlIODims) == 1160);
-STATIC_ASSERT(io_dims_range, sizeof(aclmdlIODimsRange) == 2056);
-STATIC_ASSERT(batch, sizeof(aclmdlBatch) == 1032);
-STATIC_ASSERT(hw, sizeof(aclmdlHW) == 2056);
-STATIC_ASSERT(dims_offset, offsetof(aclmdlIODims, dimCount) == 128 && offsetof(aclmdlIODims, dims) == 136);
-STATIC_ASSERT(enum_sizes, sizeof(aclDataType) == 4 && sizeof(aclFormat) == 4 && sizeof(aclrtMemcpyKind) == 4);
-STATIC_ASSERT(error_size, sizeof(aclError) == 4 && sizeof(aclFloat16) == 2);
 
 static int failures = 0;
 

@@ -57,6 +57,16 @@ runtime::Program TinyProgram(bool long_output_name) {
   step.op = "Mul";
   step.operands = {{Space::kInput, 0, 0, kTinyBytes}, {Space::kWeights, 0, 0, 4}, {Space::kOutput, 0, 0, kTinyBytes}};
   program.steps.push_back(step);
+  program.tensors.resize(2);
+  program.tensors[0].name = "x";
+  program.tensors[0].space = Space::kInput;
+  program.tensors[1].name = "y";
+  program.tensors[1].space = Space::kOutput;
+  for (runtime::TensorRecord& tensor : program.tensors) {
+    tensor.dims = {1, 4, 4, 4};
+    tensor.in_memory = true;
+  }
+  program.layers = {{0, 0, {0}, {1}}};
   return program;
 }
 

@@ -88,9 +88,12 @@ def operators():
     return table(['ONNX operator', 'from opset', 'INT8 kernel', 'float kernel'], lines)
 
 
+ACL_HEADERS = ('acl.h', 'acl_base.h', 'acl_rt.h', 'acl_mdl.h', 'acl_op.h', 'acl_prof.h', 'acl_dump.h', 'ops/acl_dvpp.h', 'ops/acl_cblas.h')
+
+
 def acl_functions():
     lines = []
-    for header in ('acl.h', 'acl_base.h', 'acl_rt.h', 'acl_mdl.h', 'ops/acl_dvpp.h'):
+    for header in ACL_HEADERS:
         names = re.findall(r'^ACL_FUNC_VISIBILITY\s[^;(]*?(\w+)\(', text_of('runtime/acl/include/acl/' + header), re.M)
         lines.append(['`acl/%s`' % header, str(len(names)), ' '.join('`%s`' % n for n in names)])
     return table(['header', 'functions', ''], lines)

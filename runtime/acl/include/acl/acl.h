@@ -12,6 +12,7 @@
 
 #include "acl/acl_base.h"
 #include "acl/acl_mdl.h"
+#include "acl/acl_op.h"
 #include "acl/acl_rt.h"
 
 #ifdef __cplusplus
@@ -25,11 +26,12 @@ extern "C" {
 
 /* Starts the library. configPath: a JSON file, or NULL. Keys: "defaultDevice" {"default_device": "0"}, "err_msg_mode" "0" (messages per
  * thread) or "1" (per process); "max_opqueue_num" and "StackSize" are read and have no effect; unknown keys bring a warning.
- * "dump" and "profiler" sections that switch something on are refused, because this library does not collect those data.
+ * "dump" (acl_dump.h) and "profiler" (acl_prof.h) record from now on; docs/acl.md lists their keys.
  * Errors: ACL_ERROR_INVALID_FILE (cannot be read), ACL_ERROR_PARSE_FILE (not JSON, or nested deeper than 10),
+ * ACL_ERROR_INVALID_DUMP_CONFIG, ACL_ERROR_INVALID_PROFILING_CONFIG (a key or value that cannot be followed),
  * ACL_ERROR_REPEAT_INITIALIZE when already started: the call counts (see aclFinalizeReference) and clients may ignore the code. */
 ACL_FUNC_VISIBILITY aclError aclInit(const char* configPath);
-/* Stops streams, unloads models, destroys contexts. Memory from aclrtMalloc stays valid until it is freed.
+/* Stops streams, unloads models, destroys contexts, writes profiles. Memory from aclrtMalloc stays valid until it is freed.
  * ACL_ERROR_REPEAT_FINALIZE when not started. aclInit may follow. */
 ACL_FUNC_VISIBILITY aclError aclFinalize(void);
 /* Takes back one aclInit; the last one finalizes. refCount (may be NULL) receives the number that is left. */

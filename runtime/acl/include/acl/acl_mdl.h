@@ -7,6 +7,7 @@
 #define INC_EXTERNAL_ACL_ACL_MDL_H_
 
 #include "acl/acl_base.h"
+#include "acl/acl_dump.h"
 #include "acl/acl_rt.h"
 
 #ifdef __cplusplus
@@ -26,6 +27,54 @@ extern "C" {
 
 typedef struct aclmdlDataset aclmdlDataset;
 typedef struct aclmdlDesc aclmdlDesc;
+typedef struct aclmdlConfigHandle aclmdlConfigHandle;
+typedef struct aclmdlExecConfigHandle aclmdlExecConfigHandle;
+typedef struct aclmdlBundleQueryInfo aclmdlBundleQueryInfo;
+
+/* Values of ACL_MDL_LOAD_TYPE_SIZET. */
+#define ACL_MDL_LOAD_FROM_FILE 1
+#define ACL_MDL_LOAD_FROM_FILE_WITH_MEM 2
+#define ACL_MDL_LOAD_FROM_MEM 3
+#define ACL_MDL_LOAD_FROM_MEM_WITH_MEM 4
+#define ACL_MDL_LOAD_FROM_FILE_WITH_Q 5
+#define ACL_MDL_LOAD_FROM_MEM_WITH_Q 6
+
+/* The ending tells the type of the value: INT32 int32_t, SIZET size_t, PTR a pointer, of which the address is passed. */
+typedef enum {
+  ACL_MDL_PRIORITY_INT32 = 0, /* 0 to 7; without effect on a CPU */
+  ACL_MDL_LOAD_TYPE_SIZET = 1,
+  ACL_MDL_PATH_PTR = 2,     /* const char* */
+  ACL_MDL_MEM_ADDR_PTR = 3, /* the model's bytes */
+  ACL_MDL_MEM_SIZET = 4,
+  ACL_MDL_WEIGHT_ADDR_PTR = 5,
+  ACL_MDL_WEIGHT_SIZET = 6,
+  ACL_MDL_WORKSPACE_ADDR_PTR = 7,
+  ACL_MDL_WORKSPACE_SIZET = 8,
+  ACL_MDL_INPUTQ_NUM_SIZET = 9, /* queues: ACL_ERROR_API_NOT_SUPPORT */
+  ACL_MDL_INPUTQ_ADDR_PTR = 10,
+  ACL_MDL_OUTPUTQ_NUM_SIZET = 11,
+  ACL_MDL_OUTPUTQ_ADDR_PTR = 12,
+  ACL_MDL_WORKSPACE_MEM_OPTIMIZE = 13, /* size_t 0 or 1: working memory without inputs and outputs, as always here */
+  ACL_MDL_WEIGHT_PATH_PTR = 14         /* ACL_ERROR_API_NOT_SUPPORT: offline models hold their weights */
+} aclmdlConfigAttr;
+
+typedef enum {
+  ACL_MDL_STREAM_SYNC_TIMEOUT = 0, /* int32_t milliseconds, -1 for ever */
+  ACL_MDL_EVENT_SYNC_TIMEOUT = 1,  /* the same; without effect, because executions here wait for no events */
+  ACL_MDL_WORK_ADDR_PTR = 2,       /* working memory for this execution */
+  ACL_MDL_WORK_SIZET = 3,
+  ACL_MDL_MPAIMID_SIZET = 4, /* reserved from here on: ACL_ERROR_API_NOT_SUPPORT */
+  ACL_MDL_AICQOS_SIZET = 5,
+  ACL_MDL_AICOST_SIZET = 6,
+  ACL_MDL_MEC_TIMETHR_SIZET = 7
+} aclmdlExecConfigAttr;
+
+typedef enum { ACL_MDL_ATTR_PRIORITY = 0 } aclmdlAttr;
+
+typedef union {
+  uint32_t mdlPriority;
+  uint32_t reserved[8];
+} aclmdlAttrValue_t;
 
 typedef struct aclmdlIODims {
   char name[ACL_MAX_TENSOR_NAME_LEN];
@@ -54,13 +103,25 @@ typedef struct aclmdlHW {
 ACL_FUNC_VISIBILITY aclError aclmdlLoadFromFile(const char* modelPath, uint32_t* modelId);
 /* The model's bytes may be freed after the call. */
 ACL_FUNC_VISIBILITY aclError aclmdlLoadFromMem(const void* model, size_t modelSize, uint32_t* modelId);
-/* workPtr and weightPtr: device memory of at least the sizes aclmdlQuerySize gives, or NULL for memory of the library. The library checks
- * the two ranges and leaves them alone: weights are shared between loads and processes, and each concurrent execution has working memory
- * of its own. */
+/* workPtr and weightPtr: device memory of at least the sizes that aclmdlQuerySize gives, 64-byte aligned, or NULL for memory of the library.
+ * It must live as long as the model; freeing it earlier only ends its address. Executions work in workPtr, one at a time. Weights are put
+ * to weightPtr unless they lie there already, so several loads of a model may share it; the client must not change them. */
 ACL_FUNC_VISIBILITY aclError aclmdlLoadFromFileWithMem(const char* modelPath, uint32_t* modelId, void* workPtr, size_t workSize, void* weightPtr,
                                                        size_t weightSize);
 ACL_FUNC_VISIBILITY aclError aclmdlLoadFromMemWithMem(const void* model, size_t modelSize, uint32_t* modelId, void* workPtr, size_t workSize,
                                                       void* weightPtr, size_t weightSize);
+/* Loading by a configuration: LOAD_TYPE and what that type needs (PATH, or MEM_ADDR and MEM_SIZET) must be set; WEIGHT_ADDR with
+ * WEIGHT_SIZET and WORKSPACE_ADDR with WORKSPACE_SIZET are as above. aclmdlSetConfigOpt: ACL_ERROR_INVALID_PARAM for an unknown attribute,
+ * a size that is not the type's, or a value out of range. Strings are copied. */
+ACL_FUNC_VISIBILITY aclmdlConfigHandle* aclmdlCreateConfigHandle(void);
+ACL_FUNC_VISIBILITY aclError aclmdlDestroyConfigHandle(aclmdlConfigHandle* handle);
+ACL_FUNC_VISIBILITY aclError aclmdlSetConfigOpt(aclmdlConfigHandle* handle, aclmdlConfigAttr attr, const void* attrValue, size_t valueSize);
+ACL_FUNC_VISIBILITY aclError aclmdlLoadWithConfig(const aclmdlConfigHandle* handle, uint32_t* modelId);
+/* Not provided: ACL_ERROR_API_NOT_SUPPORT. There are no queues between processes here. */
+ACL_FUNC_VISIBILITY aclError aclmdlLoadFromFileWithQ(const char* modelPath, uint32_t* modelId, const uint32_t* inputQ, size_t inputQNum,
+                                                     const uint32_t* outputQ, size_t outputQNum);
+ACL_FUNC_VISIBILITY aclError aclmdlLoadFromMemWithQ(const void* model, size_t modelSize, uint32_t* modelId, const uint32_t* inputQ, size_t inputQNum,
+                                                    const uint32_t* outputQ, size_t outputQNum);
 /* Bytes of working memory of one execution and of weights. */
 ACL_FUNC_VISIBILITY aclError aclmdlQuerySize(const char* fileName, size_t* workSize, size_t* weightSize);
 ACL_FUNC_VISIBILITY aclError aclmdlQuerySizeFromMem(const void* model, size_t modelSize, size_t* workSize, size_t* weightSize);
@@ -85,6 +146,32 @@ ACL_FUNC_VISIBILITY aclTensorDesc* aclmdlGetDatasetTensorDesc(const aclmdlDatase
 ACL_FUNC_VISIBILITY aclError aclmdlExecute(uint32_t modelId, const aclmdlDataset* input, aclmdlDataset* output);
 /* Checks and takes the buffers now, runs in the order of the stream. The memory stays the caller's until the stream was synchronized. */
 ACL_FUNC_VISIBILITY aclError aclmdlExecuteAsync(uint32_t modelId, const aclmdlDataset* input, aclmdlDataset* output, aclrtStream stream);
+
+/* Execution with options; `stream` NULL is the default stream. aclmdlExecuteV2 queues, waits, and gives
+ * ACL_ERROR_GE_MODEL_EXECUTE_TIMEOUT when ACL_MDL_STREAM_SYNC_TIMEOUT passes: the execution then still ends by itself, and its memory must
+ * stay until the stream was synchronized. handle NULL: no options. The handle may be destroyed after the call. */
+ACL_FUNC_VISIBILITY aclmdlExecConfigHandle* aclmdlCreateExecConfigHandle(void);
+ACL_FUNC_VISIBILITY aclError aclmdlDestroyExecConfigHandle(const aclmdlExecConfigHandle* handle);
+ACL_FUNC_VISIBILITY aclError aclmdlSetExecConfigOpt(aclmdlExecConfigHandle* handle, aclmdlExecConfigAttr attr, const void* attrValue,
+                                                    size_t valueSize);
+ACL_FUNC_VISIBILITY aclError aclmdlExecuteV2(uint32_t modelId, const aclmdlDataset* input, aclmdlDataset* output, aclrtStream stream,
+                                             const aclmdlExecConfigHandle* handle);
+ACL_FUNC_VISIBILITY aclError aclmdlExecuteAsyncV2(uint32_t modelId, const aclmdlDataset* input, aclmdlDataset* output, aclrtStream stream,
+                                                  const aclmdlExecConfigHandle* handle);
+/* The priority of a model, 0 (first) to 7, is kept and has no effect on a CPU. */
+ACL_FUNC_VISIBILITY aclError aclmdlSetAttribute(uint32_t modelId, aclmdlAttr attr, aclmdlAttrValue_t* attrValue);
+ACL_FUNC_VISIBILITY aclError aclmdlGetAttribute(uint32_t modelId, aclmdlAttr attr, aclmdlAttrValue_t* attrValue);
+
+/* Bundles of models. Not provided: these fail with ACL_ERROR_API_NOT_SUPPORT (those that return a pointer: NULL). */
+ACL_FUNC_VISIBILITY aclError aclmdlBundleLoadFromFile(const char* modelPath, uint32_t* bundleId);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleLoadFromMem(const void* model, size_t modelSize, uint32_t* bundleId);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleUnload(uint32_t bundleId);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleGetModelNum(uint32_t bundleId, size_t* modelNum);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleGetModelId(uint32_t bundleId, size_t index, uint32_t* modelId);
+ACL_FUNC_VISIBILITY aclmdlBundleQueryInfo* aclmdlBundleCreateQueryInfo(void);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleDestroyQueryInfo(aclmdlBundleQueryInfo* queryInfo);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleQueryInfoFromFile(const char* fileName, aclmdlBundleQueryInfo* queryInfo);
+ACL_FUNC_VISIBILITY aclError aclmdlBundleQueryInfoFromMem(const void* model, size_t modelSize, aclmdlBundleQueryInfo* queryInfo);
 
 /* Model descriptions. A description keeps what it tells after the model was unloaded. */
 ACL_FUNC_VISIBILITY aclmdlDesc* aclmdlCreateDesc(void);
@@ -128,6 +215,10 @@ ACL_FUNC_VISIBILITY aclError aclmdlGetInputDynamicDims(const aclmdlDesc* modelDe
 ACL_FUNC_VISIBILITY aclError aclmdlSetDynamicBatchSize(uint32_t modelId, aclmdlDataset* dataset, size_t index, uint64_t batchSize);
 ACL_FUNC_VISIBILITY aclError aclmdlSetDynamicHWSize(uint32_t modelId, aclmdlDataset* dataset, size_t index, uint64_t height, uint64_t width);
 ACL_FUNC_VISIBILITY aclError aclmdlSetInputDynamicDims(uint32_t modelId, aclmdlDataset* dataset, size_t index, const aclmdlIODims* dims);
+
+/* The only attribute is ACL_ATTR_NAME_DATA_DUMP_ORIGIN_OP_NAMES: "[name]" with the node of the source model that operator `opName` stands
+ * for. NULL for an operator or attribute that does not exist. Valid until the description is destroyed or filled again. */
+ACL_FUNC_VISIBILITY const char* aclmdlGetOpAttr(aclmdlDesc* modelDesc, const char* opName, const char* attr);
 
 /* For exception callbacks: the model that task `taskId` of stream `streamId` executed, as one operator. opName receives the model's name;
  * the two lists (aclGetTensorDescByIndex) are destroyed by aclDestroyTensorDesc. The last 64 failed tasks are kept. */
