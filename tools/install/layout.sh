@@ -5,7 +5,7 @@ set -euo pipefail
 version=$1 manifest=$2 out=$3
 top=omkit-$version
 # What build files of projects for CANN link besides -lascendcl; each is the one library under another name.
-aliases=(libacl libacl_rt libacl_mdl libacl_cblas libacl_dvpp)
+aliases=(libacl libacl_rt libacl_mdl libacl_cblas libacl_dvpp libacl_op_executor libacl_op_compiler libmsprofiler)
 
 staging=$(mktemp -d "${TMPDIR:-/tmp}/omkit_sdk.XXXXXX")
 trap 'rm -rf "$staging"' EXIT
