@@ -35,8 +35,18 @@ std::optional<Geometry> GeometryOf(const Graph& graph, const Node& node) {
   const absl::StatusOr<ir::Window> window = ir::ResolveTransposedWindow(node.attrs, w->shape().dims().subspan(2), x.dims().subspan(2));
   if (!window.ok() || window->stride[1] != window->stride[2] || window->dilation[1] != 1 || window->dilation[2] != 1) return std::nullopt;
   const int64_t groups = node.attrs.Int("group", 1), s = window->stride[1];
-  Geometry g = {x.dim(1), w->shape().dim(1) * groups, groups, s, window->kernel[1], window->kernel[2], 0, 0,
-                window->pad_begin[1], window->pad_begin[2], window->out[1], window->out[2]};
+  Geometry g = {x.dim(1),
+                w->shape().dim(1) * groups,
+                groups,
+                s,
+                window->kernel[1],
+                window->kernel[2],
+                0,
+                0,
+                window->pad_begin[1],
+                window->pad_begin[2],
+                window->out[1],
+                window->out[2]};
   g.taps_h = (g.kernel_h + s - 1) / s;
   g.taps_w = (g.kernel_w + s - 1) / s;
   const int64_t full_h = s * (x.dim(2) + g.taps_h - 1), full_w = s * (x.dim(3) + g.taps_w - 1);

@@ -293,7 +293,8 @@ View ByPlace(const View& spread, int64_t blocks) {
   View view = spread;
   view.rank = 6;
   const int64_t dims[] = {spread.dims[0], spread.dims[1], blocks, blocks, spread.dims[2] / blocks, spread.dims[3] / blocks};
-  const int64_t strides[] = {spread.strides[0], spread.strides[1], spread.strides[2], spread.strides[3], spread.strides[2] * blocks, spread.strides[3] * blocks};
+  const int64_t strides[] = {spread.strides[0], spread.strides[1],          spread.strides[2],
+                             spread.strides[3], spread.strides[2] * blocks, spread.strides[3] * blocks};
   std::copy(dims, dims + 6, view.dims);
   std::copy(strides, strides + 6, view.strides);
   return view;
@@ -304,7 +305,8 @@ View ByChannel(const View& deep, int64_t blocks, bool channels_first) {
   const int64_t channels = deep.dims[1] / (blocks * blocks), step = deep.strides[1];
   const int64_t place = channels_first ? step : step * channels;
   const int64_t dims[] = {deep.dims[0], channels, blocks, blocks, deep.dims[2], deep.dims[3]};
-  const int64_t strides[] = {deep.strides[0], channels_first ? step * blocks * blocks : step, place * blocks, place, deep.strides[2], deep.strides[3]};
+  const int64_t strides[] = {deep.strides[0], channels_first ? step * blocks * blocks : step, place * blocks, place, deep.strides[2],
+                             deep.strides[3]};
   std::copy(dims, dims + 6, view.dims);
   std::copy(strides, strides + 6, view.strides);
   return view;
