@@ -1,21 +1,16 @@
 #include "backends/compile.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "backends/backend.h"
-#include "backends/evaluator.h"
 #include "backends/lower.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "frontends/qdq/absorb.h"
-#include "ir/op.h"
 #include "passes/fuse.h"
 #include "passes/pass.h"
-#include "passes/quantization_plan.h"
-#include "passes/quantize.h"
+#include "passes/recipe.h"
 #include "passes/shapes.h"
+#include "passes/unique_names.h"
 #include "runtime/soc.h"
 
 namespace omkit {
@@ -28,27 +23,20 @@ passes::Pass AbsorbQdq() {
   return {"absorb_qdq", [](ir::Graph& graph) { return frontends::AbsorbQdq(graph).status(); }};
 }
 
-// Calibrates the fused float graph with the backend's own kernels and rewrites it to INT8.
-absl::Status QuantizeGraph(const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
-  if (!options.calibration) return absl::InvalidArgumentError("INT8 quantization needs calibration data (--calibrate_tool_path)");
-  const std::vector<const Backend*> backends = BackendsFor(soc.name);
-  passes::QuantizePolicy policy;
-  policy.skip_nodes = options.skip_nodes;
-  policy.supported = [&](const ir::Graph& g, const ir::Node& node) { return backends.front()->SupportsInt8(g, node); };
-  OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanQuantization(graph, policy));
-  const auto quantized = std::count(plan.int8_node.begin(), plan.int8_node.end(), true);
-  Log(LogLevel::kInfo,
-      absl::StrFormat("quantize: %d of %d nodes run in INT8, %d tensors to calibrate", quantized, graph.CountNodes(), plan.values.size()));
-  OMKIT_ASSIGN_OR_RETURN(const passes::CalibrationSource source, options.calibration(graph));
-  const passes::ProgressFn progress = options.progress ? options.progress : [](double) {};
-  OMKIT_ASSIGN_OR_RETURN(const passes::Calibration calibration,
-                         passes::Calibrate(graph, plan.values, source, BackendEvaluators(runtime::HostSoc().name), progress));
-  OMKIT_RETURN_IF_ERROR(
-      passes::RunPasses({{"quantize", [&](ir::Graph& g) { return passes::Quantize(plan, calibration.chosen, g); }}}, PassOptions(options), graph));
-  return absl::OkStatus();
+// Calibrates the fused float graph with the backend's own kernels and rewrites it to INT8; gives the recipe for the manifest.
+absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
+  std::string recipe;
+  QuantizeOptions quantize = options.quantize;
+  quantize.on_recipe = [&](const passes::Recipe& followed) {
+    recipe = passes::SerializeRecipe(followed, /*lines=*/false);
+    return options.quantize.on_recipe ? options.quantize.on_recipe(followed) : absl::OkStatus();
+  };
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses(
+      {{"quantize", [&](ir::Graph& g) { return QuantizeGraph(quantize, soc.name, options.source_hash, g); }}}, PassOptions(options), graph));
+  return recipe;
 }
 
-void FillManifest(const CompileOptions& options, const ir::Graph& graph, runtime::Program& program) {
+void FillManifest(const CompileOptions& options, const ir::Graph& graph, const std::string& recipe, runtime::Program& program) {
   int int8_steps = 0;
   for (const runtime::Step& step : program.steps) int8_steps += step.kernel.find("_u8") != std::string::npos;
   program.manifest = {
@@ -61,6 +49,8 @@ void FillManifest(const CompileOptions& options, const ir::Graph& graph, runtime
       {"source_model", graph.source},
       {"source_opset", absl::StrCat(graph.source_opset)},
   };
+  // Keys are sorted.
+  if (!recipe.empty()) program.manifest.insert(program.manifest.begin() + 4, {"quantization_recipe", recipe});
 }
 
 }  // namespace
@@ -78,30 +68,31 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::FuseComposite(),
           {"absorb_fused", frontends::AbsorbFused},
           passes::FuseBatchNorm(),
-          passes::FormConv(),
           passes::FuseScale(),
           passes::FuseResidual(),
           passes::FuseActivation(),
+          passes::UniqueNames(),
       },
       PassOptions(options), graph);
 }
 
 absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options) {
   OMKIT_ASSIGN_OR_RETURN(const runtime::SocRow soc, runtime::FindSoc(options.soc_version));
+  std::string recipe;
   const bool own_quantization = frontends::CarriesQuantization(*graph);
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *graph));
   OMKIT_RETURN_IF_ERROR(passes::RunPasses(BackendsFor(soc.name).front()->Passes(), PassOptions(options), *graph));
   if (options.quant_type == QuantType::kInt8 && own_quantization) {
     Log(LogLevel::kWarning, "the model carries its own quantization (QuantizeLinear, DequantizeLinear), which is kept; calibration data is not used");
   } else if (options.quant_type == QuantType::kInt8) {
-    OMKIT_RETURN_IF_ERROR(QuantizeGraph(soc, options, *graph));
+    OMKIT_ASSIGN_OR_RETURN(recipe, QuantizeToInt8(soc, options, *graph));
   }
   if (options.on_final_graph) options.on_final_graph(*graph);
   ProgramBuilder builder(*graph, soc.isa);
   OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, *graph, builder), "lower"));
   OMKIT_ASSIGN_OR_RETURN(runtime::Program program, builder.Finish());
   program.soc_version = soc.name;
-  FillManifest(options, *graph, program);
+  FillManifest(options, *graph, recipe, program);
   return program;
 }
 

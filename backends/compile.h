@@ -7,13 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "backends/quantize_graph.h"
 #include "ir/graph.h"
-#include "passes/calibrate.h"
 #include "runtime/program.h"
 
 namespace omkit {
@@ -27,10 +26,7 @@ struct CompileOptions {
   std::string soc_version = "host";  // a row or alias of runtime/soc.h
   std::map<std::string, std::vector<int64_t>> input_shapes;
   QuantType quant_type = QuantType::kNone;
-  // Opens the calibration samples once input shapes are bound; required with kInt8.
-  std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> calibration;
-  passes::ProgressFn progress;                           // calibration progress; may be empty
-  std::set<std::string> skip_nodes;                      // nodes kept in float, by name
+  QuantizeOptions quantize;  // with kInt8: samples or a recipe, and how
   std::string command_line;                              // recorded in the manifest
   std::string source_hash;                               // of the model file, recorded in the manifest
   std::string dump_dir;                                  // when set: the graph after each pass

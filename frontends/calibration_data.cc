@@ -14,20 +14,27 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "frontends/image_file.h"
 #include "frontends/npy.h"
 
 namespace omkit::frontends {
 namespace {
 
 struct Folder {
-  std::vector<std::string> samples;  // *.bin and *.npy, sorted by bytes
+  std::vector<std::string> samples;  // *.bin, *.npy and pictures, sorted by bytes
   int others = 0;
 };
 
 bool IsFolder(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool IsFile(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
 absl::StatusOr<Folder> List(const std::string& path) {
@@ -41,7 +48,7 @@ absl::StatusOr<Folder> List(const std::string& path) {
   while (const dirent* entry = readdir(dir)) {
     const std::string name = entry->d_name;
     if (name[0] == '.') continue;
-    const bool sample = absl::EndsWith(name, ".bin") || absl::EndsWith(name, ".npy");
+    const bool sample = absl::EndsWith(name, ".bin") || absl::EndsWith(name, ".npy") || IsImageFileName(name);
     if (sample) folder.samples.push_back(name);
     else ++folder.others;
   }
@@ -124,59 +131,73 @@ absl::StatusOr<std::string> InputFolder(const std::string& directory, const std:
 
 }  // namespace
 
-absl::Status CalibrationData::ListFiles(const std::string& folder, Input* input) {
-  OMKIT_ASSIGN_OR_RETURN(Folder listed, List(folder));
+absl::Status CalibrationData::AddFile(const std::string& path, const std::string& name, Input* input) const {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("calibration data: '", path, "' is not a readable regular file"));
+  }
+  input->file_names.push_back(name);
+  if (IsImageFileName(name)) {
+    if (!preprocess_) {
+      return absl::InvalidArgumentError(absl::StrCat("calibration data: '", path, "' is a picture; say how it becomes input '", input->name,
+                                                     "' with --calibrate_preprocess, or give *.bin or *.npy files"));
+    }
+    input->files.push_back({path, 0, input->samples++, true});
+    return absl::OkStatus();
+  }
+  const uint64_t unit = Bytes(input->type);
+  if (unit == 0) return absl::InvalidArgumentError(absl::StrCat("calibration data: input '", input->name, "' has no elements"));
+  uint64_t offset = 0;
+  if (absl::EndsWith(name, ".npy")) {
+    OMKIT_ASSIGN_OR_RETURN(offset, NpyDataOffset(path, input->name, input->type));
+  }
+  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  const uint64_t bytes = size > offset ? size - offset : 0;
+  if (bytes == 0 || bytes % unit != 0) return WrongSize(path, bytes, input->name, input->type);
+  if (bytes / unit > static_cast<uint64_t>(std::numeric_limits<int>::max() - input->samples)) {
+    return absl::InvalidArgumentError("calibration data: more than 2^31 samples");
+  }
+  input->files.push_back({path, offset, input->samples, false});
+  input->samples += static_cast<int>(bytes / unit);
+  return absl::OkStatus();
+}
+
+absl::Status CalibrationData::ListFiles(const std::string& folder, Input* input) const {
+  OMKIT_ASSIGN_OR_RETURN(const Folder listed, List(folder));
   if (listed.samples.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("calibration data: no .bin or .npy files in '", folder, "'",
                                                    listed.others > 0 ? absl::StrCat(" (", listed.others, " other entries)") : "", "; ",
                                                    Needs(input->name, input->type)));
   }
-  const uint64_t unit = Bytes(input->type);
-  if (unit == 0) return absl::InvalidArgumentError(absl::StrCat("calibration data: input '", input->name, "' has no elements"));
-  int64_t samples = 0;
-  for (const std::string& name : listed.samples) {
-    const std::string path = absl::StrCat(folder, "/", name);
-    struct stat info;
-    if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
-      return absl::InvalidArgumentError(absl::StrCat("calibration data: '", path, "' is not a readable regular file"));
-    }
-    uint64_t offset = 0;
-    if (absl::EndsWith(name, ".npy")) {
-      OMKIT_ASSIGN_OR_RETURN(offset, NpyDataOffset(path, input->name, input->type));
-    }
-    const uint64_t size = static_cast<uint64_t>(info.st_size);
-    const uint64_t bytes = size > offset ? size - offset : 0;
-    if (bytes == 0 || bytes % unit != 0) return WrongSize(path, bytes, input->name, input->type);
-    input->files.push_back({path, offset, static_cast<int>(samples)});
-    samples += static_cast<int64_t>(bytes / unit);
-    if (samples > std::numeric_limits<int>::max()) return absl::InvalidArgumentError("calibration data: more than 2^31 samples");
-  }
-  input->samples = static_cast<int>(samples);
-  input->file_names = std::move(listed.samples);
+  for (const std::string& name : listed.samples) OMKIT_RETURN_IF_ERROR(AddFile(absl::StrCat(folder, "/", name), name, input));
   return absl::OkStatus();
 }
 
-absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directory, const ir::Graph& graph) {
-  CalibrationData data;
-  const bool several = graph.inputs().size() > 1;
-  for (const ir::ValueId id : graph.inputs()) {
-    Input input;
-    input.name = graph.value(id).name;
-    input.type = graph.value(id).type;
-    if (!input.type.shape.IsStatic()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("calibration data: shape of input '", input.name, "' is not fixed: ", input.type.shape.ToString(), "; give --input_shape"));
-    }
+absl::Status CalibrationData::OpenFolders(const std::string& directory) {
+  for (Input& input : inputs_) {
     std::string folder = directory;
-    if (several) {
+    if (inputs_.size() > 1) {
       OMKIT_ASSIGN_OR_RETURN(folder, InputFolder(directory, input.name));
     }
     OMKIT_RETURN_IF_ERROR(ListFiles(folder, &input));
-    data.inputs_.push_back(std::move(input));
   }
-  if (data.inputs_.empty()) return absl::InvalidArgumentError("calibration data: the model has no inputs");
-  const Input& first = data.inputs_[0];
-  for (const Input& input : data.inputs_) {
+  return absl::OkStatus();
+}
+
+absl::Status CalibrationData::OpenFiles(const std::vector<std::string>& paths) {
+  if (paths.size() != inputs_.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("calibration data: ", paths.size(), " files for ", inputs_.size(), " inputs; one file per input, in the order of ",
+                                                   "the model's inputs, separated by ','"));
+  }
+  for (size_t i = 0; i < paths.size(); ++i) {
+    OMKIT_RETURN_IF_ERROR(AddFile(paths[i], paths[i].substr(paths[i].rfind('/') + 1), &inputs_[i]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CalibrationData::CheckAgreement() const {
+  const Input& first = inputs_[0];
+  for (const Input& input : inputs_) {
     if (input.file_names != first.file_names) {
       const auto differs = std::mismatch(first.file_names.begin(), first.file_names.end(), input.file_names.begin(), input.file_names.end());
       const std::string& name = differs.first != first.file_names.end() ? *differs.first : *differs.second;
@@ -190,8 +211,73 @@ absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directo
       }
     }
   }
-  data.size_ = first.samples;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directory, const ir::Graph& graph, const std::string& preprocess) {
+  CalibrationData data;
+  if (!preprocess.empty()) {
+    OMKIT_ASSIGN_OR_RETURN(data.preprocess_, ImagePreprocess::Parse(preprocess));
+  }
+  for (const ir::ValueId id : graph.inputs()) {
+    Input input;
+    input.name = graph.value(id).name;
+    input.type = graph.value(id).type;
+    if (!input.type.shape.IsStatic()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("calibration data: shape of input '", input.name, "' is not fixed: ", input.type.shape.ToString(), "; give --input_shape"));
+    }
+    data.inputs_.push_back(std::move(input));
+  }
+  if (data.inputs_.empty()) return absl::InvalidArgumentError("calibration data: the model has no inputs");
+  const std::vector<std::string> paths = absl::StrSplit(directory, ',');
+  const bool files = !IsFolder(directory) && std::any_of(paths.begin(), paths.end(), IsFile);
+  OMKIT_RETURN_IF_ERROR(files ? data.OpenFiles(paths) : data.OpenFolders(directory));
+  if (!files) OMKIT_RETURN_IF_ERROR(data.CheckAgreement());
+  for (const Input& input : data.inputs_) {
+    if (input.samples != data.inputs_[0].samples) {
+      return absl::InvalidArgumentError(absl::StrCat("calibration data: input '", data.inputs_[0].name, "' has ", data.inputs_[0].samples,
+                                                     " samples, input '", input.name, "' has ", input.samples));
+    }
+  }
+  data.size_ = data.inputs_[0].samples;
   return data;
+}
+
+std::string CalibrationData::SampleName(int i) const {
+  const Input& input = inputs_[0];
+  const auto after = std::upper_bound(input.files.begin(), input.files.end(), i, [](int n, const File& f) { return n < f.first_sample; });
+  const size_t file = static_cast<size_t>(after - input.files.begin()) - 1;
+  const int first = input.files[file].first_sample;
+  const int next = file + 1 < input.files.size() ? input.files[file + 1].first_sample : input.samples;
+  const std::string stem = input.file_names[file].substr(0, input.file_names[file].rfind('.'));
+  return next - first == 1 ? stem : absl::StrCat(stem, "#", i - first);
+}
+
+absl::StatusOr<Tensor> CalibrationData::ReadValues(const Input& input, const File& file, int i) const {
+  if (file.picture) {
+    absl::StatusOr<Image> image = ReadImageFile(file.path);
+    if (!image.ok()) return Annotate(image.status(), "calibration data");
+    absl::StatusOr<Tensor> tensor = preprocess_->Apply(*image, input.type);
+    if (!tensor.ok()) return Annotate(tensor.status(), absl::StrCat("calibration data: '", file.path, "', input '", input.name, "'"));
+    return tensor;
+  }
+  OMKIT_ASSIGN_OR_RETURN(Tensor tensor, Tensor::Allocate(input.type));
+  const uint64_t skipped = static_cast<uint64_t>(i - file.first_sample) * tensor.bytes();
+  std::ifstream stream(file.path, std::ios::binary);
+  stream.seekg(static_cast<std::streamoff>(file.data_offset + skipped));
+  stream.read(tensor.mutable_data<char>(), static_cast<std::streamsize>(tensor.bytes()));
+  if (!stream) return absl::DataLossError(absl::StrCat("calibration data: cannot read sample ", i, " from '", file.path, "'"));
+  const int64_t bad = FirstNonFinite(tensor);
+  if (bad >= 0) {
+    return absl::InvalidArgumentError(absl::StrCat("calibration data: '", file.path, "': element ",
+                                                   static_cast<int64_t>(skipped / SizeOf(tensor.dtype())) + bad, " is NaN or infinite"));
+  }
+  if (tensor.dtype() == DType::kBool) {
+    uint8_t* bytes = tensor.mutable_data<uint8_t>();
+    for (int64_t k = 0; k < tensor.elements(); ++k) bytes[k] = bytes[k] != 0;
+  }
+  return tensor;
 }
 
 absl::StatusOr<std::vector<Tensor>> CalibrationData::Sample(int i) const {
@@ -199,22 +285,7 @@ absl::StatusOr<std::vector<Tensor>> CalibrationData::Sample(int i) const {
   std::vector<Tensor> tensors;
   for (const Input& input : inputs_) {
     const auto after = std::upper_bound(input.files.begin(), input.files.end(), i, [](int n, const File& f) { return n < f.first_sample; });
-    const File& file = *(after - 1);
-    OMKIT_ASSIGN_OR_RETURN(Tensor tensor, Tensor::Allocate(input.type));
-    const uint64_t skipped = static_cast<uint64_t>(i - file.first_sample) * tensor.bytes();
-    std::ifstream stream(file.path, std::ios::binary);
-    stream.seekg(static_cast<std::streamoff>(file.data_offset + skipped));
-    stream.read(tensor.mutable_data<char>(), static_cast<std::streamsize>(tensor.bytes()));
-    if (!stream) return absl::DataLossError(absl::StrCat("calibration data: cannot read sample ", i, " from '", file.path, "'"));
-    const int64_t bad = FirstNonFinite(tensor);
-    if (bad >= 0) {
-      return absl::InvalidArgumentError(absl::StrCat("calibration data: '", file.path, "': element ",
-                                                     static_cast<int64_t>(skipped / SizeOf(tensor.dtype())) + bad, " is NaN or infinite"));
-    }
-    if (tensor.dtype() == DType::kBool) {
-      uint8_t* bytes = tensor.mutable_data<uint8_t>();
-      for (int64_t k = 0; k < tensor.elements(); ++k) bytes[k] = bytes[k] != 0;
-    }
+    OMKIT_ASSIGN_OR_RETURN(Tensor tensor, ReadValues(input, *(after - 1), i));
     tensors.push_back(std::move(tensor));
   }
   return tensors;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "frontends/image_file.h"
 #include "frontends/npy.h"
 #include "gtest/gtest.h"
 
@@ -88,7 +89,7 @@ TEST_F(CalibrationDataTest, OneFolderPerInput) {
 TEST_F(CalibrationDataTest, EmptyAndMissingFoldersAreErrors) {
   AddInput("x", DType::kFloat32, {1, 2});
   ExpectError("no .bin or .npy files");
-  Write("a.jpg", "x");
+  Write("a.txt", "x");
   ExpectError("(1 other entries)");
   EXPECT_EQ(CalibrationData::Open(folder_ + "/none", graph_).status().code(), absl::StatusCode::kNotFound);
 }
@@ -172,6 +173,59 @@ TEST(NpyHeader, RefusesWhatItCannotRead) {
     ASSERT_FALSE(header.ok()) << message;
     EXPECT_TRUE(absl::StrContains(header.status().message(), message)) << header.status();
   }
+}
+
+TEST_F(CalibrationDataTest, TakesOneFilePerInput) {
+  AddInput("a", DType::kFloat32, {1, 2});
+  AddInput("b", DType::kUInt8, {1, 1});
+  Write("a.bin", Floats({1, 2, 3, 4}));
+  Write("other.bin", "xy");
+  const auto data = CalibrationData::Open(folder_ + "/a.bin," + folder_ + "/other.bin", graph_);
+  ASSERT_TRUE(data.ok()) << data.status();
+  ASSERT_EQ(data->size(), 2);
+  const auto sample = data->Sample(1);
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ((*sample)[0].data<float>()[1], 4);
+  EXPECT_EQ((*sample)[1].data<uint8_t>()[0], 'y');
+  EXPECT_EQ(data->SampleName(1), "a#1");
+  EXPECT_FALSE(CalibrationData::Open(folder_ + "/a.bin", graph_).ok());
+  Write("other.bin", "xyz");
+  EXPECT_FALSE(CalibrationData::Open(folder_ + "/a.bin," + folder_ + "/other.bin", graph_).ok());
+}
+
+TEST_F(CalibrationDataTest, ReadsPicturesWithAPreprocessing) {
+  AddInput("x", DType::kFloat32, {1, 3, 2, 2});
+  Image image{4, 4, {}};
+  for (int i = 0; i < 16; ++i) image.rgb.insert(image.rgb.end(), {static_cast<uint8_t>(10 * i), 100, 200});
+  ASSERT_TRUE(WritePngFile(folder_ + "/p.png", image).ok());
+  ExpectError("--calibrate_preprocess");
+  // The middle pixels are numbers 5, 6, 9 and 10.
+  const auto data = CalibrationData::Open(folder_, graph_, "resize=none,crop=2,order=BGR,scale=1/10,mean=1,std=2");
+  ASSERT_TRUE(data.ok()) << data.status();
+  const auto sample = data->Sample(0);
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  const float* x = (*sample)[0].data<float>();
+  EXPECT_EQ(std::vector<float>(x, x + 12), std::vector<float>({9.5f, 9.5f, 9.5f, 9.5f, 4.5f, 4.5f, 4.5f, 4.5f, 2, 2.5f, 4, 4.5f}));
+  // The shrunk picture keeps its mean.
+  const auto shrunk = CalibrationData::Open(folder_, graph_, "resize=2x2");
+  ASSERT_TRUE(shrunk.ok()) << shrunk.status();
+  const auto small = shrunk->Sample(0);
+  ASSERT_TRUE(small.ok()) << small.status();
+  const float* y = (*small)[0].data<float>();
+  EXPECT_NEAR((y[0] + y[1] + y[2] + y[3]) / 4, 75, 3);
+  EXPECT_NEAR(y[4], 100, 1e-4);
+  for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{{"resise=2", "did you mean 'resize'?"},
+                                                                                      {"order=YUV", "RGB, BGR or GRAY"},
+                                                                                      {"mean=1;2", "one for each of 3 channels"},
+                                                                                      {"std=0", "numbers"},
+                                                                                      {"crop", "is not KEY=VALUE"}}) {
+    const auto bad = CalibrationData::Open(folder_, graph_, text);
+    ASSERT_FALSE(bad.ok()) << text;
+    EXPECT_TRUE(absl::StrContains(bad.status().message(), message)) << bad.status();
+  }
+  const auto wrong_size = CalibrationData::Open(folder_, graph_, "resize=none");
+  ASSERT_TRUE(wrong_size.ok());
+  EXPECT_TRUE(absl::StrContains(wrong_size->Sample(0).status().message(), "needs 2x2")) << wrong_size->Sample(0).status();
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ class Planner {
  private:
   bool IsCandidate(const Node& node) const {
     if (policy_.skip_nodes.count(node.name) != 0 || !policy_.supported(graph_, node)) return false;
+    if (std::any_of(policy_.skip_types.begin(), policy_.skip_types.end(), [&](const std::string& type) { return IsOfType(node, type); })) return false;
     for (int i = 0; i < DataInputs(node); ++i) {
       if (i < static_cast<int>(node.inputs.size()) && node.inputs[i] != kNoValue && !IsFloatValue(graph_, node.inputs[i])) return false;
     }
@@ -140,6 +141,32 @@ int DataInputs(const Node& node) {
     case OpKind::kConcat: return static_cast<int>(node.inputs.size());
     default: return 1;
   }
+}
+
+bool IsOfType(const Node& node, const std::string& type) {
+  return type == ir::OpName(node.op) || (node.op == OpKind::kDense && (type == "Gemm" || type == "MatMul"));
+}
+
+const LayerConfig& ConfigOf(const QuantizePolicy& policy, const Node& node) {
+  const auto by_node = policy.by_node.find(node.name);
+  if (by_node != policy.by_node.end()) return by_node->second;
+  for (const auto& [type, config] : policy.by_type) {
+    if (IsOfType(node, type)) return config;
+  }
+  return policy.common;
+}
+
+RangeConfig ConfigOf(const QuantizePolicy& policy, const Graph& graph, ValueId value) {
+  const std::vector<ir::Use> uses = graph.Uses(value);
+  for (const ir::Use& use : uses) {
+    const auto by_operand = policy.by_operand.find({graph.node(use.node).name, use.input});
+    if (by_operand != policy.by_operand.end()) return by_operand->second;
+  }
+  for (const ir::Use& use : uses) {
+    const LayerConfig& config = ConfigOf(policy, graph.node(use.node));
+    if (&config != &policy.common) return config.activation;
+  }
+  return policy.common.activation;
 }
 
 absl::StatusOr<QuantizationPlan> PlanQuantization(const Graph& graph, const QuantizePolicy& policy) {

@@ -3,21 +3,43 @@
 #define OMKIT_PASSES_QUANTIZATION_PLAN_H_
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "ir/graph.h"
+#include "passes/choose_range.h"
 
 namespace omkit::passes {
 
+// How the tensors and weights of one layer are quantized; the keys of AMCT's calibration_config.
+struct LayerConfig {
+  RangeConfig activation;   // of the layer's data inputs (ifmr_quantize, hfmg_quantize and so on)
+  bool channel_wise = true;  // weights: one scale per output channel, or one for all
+};
+
+// What the user asks for. Names are those of the model's nodes; a layer that a pass fused into another one answers to the surviving name.
 struct QuantizePolicy {
   // True when the backend has an INT8 kernel for the node (its types are still float).
   std::function<bool(const ir::Graph&, const ir::Node&)> supported;
-  // Nodes that stay float, by name.
-  std::set<std::string> skip_nodes;
+  std::set<std::string> skip_nodes;  // stay float (AMCT skip_layers)
+  std::set<std::string> skip_types;  // operator types that stay float (AMCT skip_layer_types); see IsOfType
+  LayerConfig common;                // AMCT common_config, activation_offset: common.activation.symmetric
+  std::map<std::string, LayerConfig> by_type;  // AMCT override_layer_types
+  std::map<std::string, LayerConfig> by_node;  // AMCT override_layer_configs; wins over by_type
+  std::map<std::pair<std::string, int>, RangeConfig> by_operand;  // AMCT tensor_quantize: (node, input index); wins over all
 };
+
+// True for the operator's own name and for the ONNX names of what it may have been made from: Dense answers to Gemm and MatMul.
+bool IsOfType(const ir::Node& node, const std::string& type);
+
+// The settings of a node: by name, else by type, else common.
+const LayerConfig& ConfigOf(const QuantizePolicy& policy, const ir::Node& node);
+// The settings of a tensor: those of the first layer, in node order, that reads it and has settings of its own, else common.
+RangeConfig ConfigOf(const QuantizePolicy& policy, const ir::Graph& graph, ir::ValueId value);
 
 struct QuantizationPlan {
   std::vector<bool> int8_node;      // by NodeId

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -27,7 +30,7 @@ float Width(ValueRange r) { return std::max(r.max, 0.0f) - std::min(r.min, 0.0f)
 
 class Quantizer {
  public:
-  Quantizer(const QuantizationPlan& plan, const std::map<ValueId, ValueRange>& ranges, Graph& graph) : plan_(plan), ranges_(ranges), graph_(graph) {}
+  Quantizer(const QuantizationPlan& plan, const Recipe& recipe, Graph& graph) : plan_(plan), recipe_(recipe), graph_(graph) {}
 
   absl::Status Run() {
     OMKIT_ASSIGN_OR_RETURN(order_, graph_.TopologicalOrder());
@@ -47,10 +50,13 @@ class Quantizer {
 
   absl::Status CollectGroupRanges() {
     for (ValueId v : plan_.values) {
-      auto range = ranges_.find(v);
-      if (range == ranges_.end()) return absl::InternalError(absl::StrCat("no calibrated range for tensor '", graph_.value(v).name, "'"));
-      auto [entry, fresh] = group_range_.try_emplace(plan_.group[v], range->second);
-      if (!fresh) entry->second = Union(entry->second, range->second);
+      const auto tensor = recipe_.tensors.find(graph_.value(v).name);
+      if (tensor == recipe_.tensors.end()) {
+        return absl::InvalidArgumentError(absl::StrCat("the recipe has no range for tensor '", graph_.value(v).name, "'"));
+      }
+      const ValueRange range = tensor->second.range;
+      auto [entry, fresh] = group_range_.try_emplace(plan_.group[v], range);
+      if (!fresh) entry->second = Union(entry->second, range);
       leader_[plan_.group[v]] = plan_.group[v];
     }
     return absl::OkStatus();
@@ -217,30 +223,64 @@ class Quantizer {
     const Tensor* bias = graph_.ConstantInput(node, 2);
     if (bias != nullptr) OMKIT_RETURN_IF_ERROR(FiniteRange(*bias, "bias", &range));
 
+    OMKIT_ASSIGN_OR_RETURN(const std::vector<float> biases, Biases(node, bias, channels));
+
     TensorType type{DType::kInt8, w.shape(), {}, Layout::kPlain};
     type.quant.axis = 0;
     type.quant.zero_point.assign(channels, 0);
     for (int64_t c = 0; c < channels; ++c) {
-      type.quant.scale.push_back(GuardedScale(w.data<float>() + c * count, count, bias == nullptr ? 0.0f : bias->data<float>()[c], x.quant.scale[0]));
+      type.quant.scale.push_back(GuardedScale(w.data<float>() + c * count, count, biases.empty() ? 0.0f : biases[c], x.quant.scale[0]));
     }
+    const NodeRecipe& entry = EntryOf(node);
+    if (!entry.channel_wise) type.quant.scale.assign(channels, *std::max_element(type.quant.scale.begin(), type.quant.scale.end()));
     OMKIT_ASSIGN_OR_RETURN(Tensor q, Tensor::Allocate(type));
     for (int64_t i = 0; i < w.elements(); ++i) {
       q.mutable_data<int8_t>()[i] = static_cast<int8_t>(QuantizeValue(w.data<float>()[i], type.quant.scale[i / count], 0, -127, 127));
     }
-    if (bias != nullptr) {
+    OMKIT_RETURN_IF_ERROR(Round(entry.rounding, &q));
+    if (!biases.empty()) {
       OMKIT_ASSIGN_OR_RETURN(Tensor b, Tensor::Allocate(DType::kInt32, Shape{channels}));
       for (int64_t c = 0; c < channels; ++c) {
         const double unit = static_cast<double>(x.quant.scale[0]) * type.quant.scale[c];
-        b.mutable_data<int32_t>()[c] = static_cast<int32_t>(std::nearbyint(bias->data<float>()[c] / unit));
+        b.mutable_data<int32_t>()[c] = static_cast<int32_t>(std::nearbyint(biases[c] / unit));
       }
-      graph_.SetInput(node.id, 2, graph_.AddConstant(graph_.value(node.inputs[2]).name, std::move(b)));
+      const std::string name = bias != nullptr ? graph_.value(node.inputs[2]).name : absl::StrCat(node.name, ":bias");
+      graph_.SetInput(node.id, 2, graph_.AddConstant(name, std::move(b)));
     }
     graph_.SetInput(node.id, 1, graph_.AddConstant(graph_.value(node.inputs[1]).name, std::move(q)));
     return absl::OkStatus();
   }
 
+  const NodeRecipe& EntryOf(const Node& node) const {
+    static const NodeRecipe* const kPlain = new NodeRecipe;
+    const auto entry = recipe_.nodes.find(node.name);
+    return entry == recipe_.nodes.end() ? *kPlain : entry->second;
+  }
+
+  // The layer's own bias plus the recipe's; empty when there is neither.
+  absl::StatusOr<std::vector<float>> Biases(const Node& node, const Tensor* bias, int64_t channels) const {
+    std::vector<float> sum = EntryOf(node).bias;
+    if (!sum.empty() && static_cast<int64_t>(sum.size()) != channels) {
+      return absl::InvalidArgumentError(absl::StrCat("the recipe's bias has ", sum.size(), " values for ", channels, " output channels"));
+    }
+    if (bias == nullptr) return sum;
+    sum.resize(channels, 0.0f);
+    for (int64_t c = 0; c < channels; ++c) sum[c] += bias->data<float>()[c];
+    return sum;
+  }
+
+  static absl::Status Round(const std::vector<int8_t>& steps, Tensor* q) {
+    if (steps.empty()) return absl::OkStatus();
+    if (static_cast<int64_t>(steps.size()) != q->elements()) {
+      return absl::InvalidArgumentError(absl::StrCat("the recipe's rounding has ", steps.size(), " values for ", q->elements(), " weights"));
+    }
+    int8_t* weights = q->mutable_data<int8_t>();
+    for (size_t i = 0; i < steps.size(); ++i) weights[i] = static_cast<int8_t>(std::min(127, std::max(-127, weights[i] + steps[i])));
+    return absl::OkStatus();
+  }
+
   const QuantizationPlan& plan_;
-  const std::map<ValueId, ValueRange>& ranges_;
+  const Recipe& recipe_;
   Graph& graph_;
   std::vector<NodeId> order_;
   std::map<int, ValueRange> group_range_;
@@ -249,8 +289,6 @@ class Quantizer {
 
 }  // namespace
 
-absl::Status Quantize(const QuantizationPlan& plan, const std::map<ValueId, ValueRange>& ranges, Graph& graph) {
-  return Quantizer(plan, ranges, graph).Run();
-}
+absl::Status Quantize(const QuantizationPlan& plan, const Recipe& recipe, Graph& graph) { return Quantizer(plan, recipe, graph).Run(); }
 
 }  // namespace omkit::passes

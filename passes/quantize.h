@@ -3,20 +3,19 @@
 #ifndef OMKIT_PASSES_QUANTIZE_H_
 #define OMKIT_PASSES_QUANTIZE_H_
 
-#include <map>
-#include <memory>
-
-#include "passes/calibrate.h"
 #include "passes/pass.h"
 #include "passes/quantization_plan.h"
+#include "passes/recipe.h"
 
 namespace omkit::passes {
 
-// Activations uint8 asymmetric per tensor with the given ranges; weights int8 symmetric in [-127, 127] per output channel; bias int32
-// with scale_x * scale_w. A channel whose bias or accumulator would leave int32 gets a larger weight scale.
+// Follows `recipe`, whose equalization is part of the graph already. Activations uint8 asymmetric per tensor; weights int8 symmetric in
+// [-127, 127] per output channel, or per tensor; bias int32 with scale_x * scale_w. A channel whose bias or accumulator would leave int32
+// gets a larger weight scale.
 // Concat inputs take the output's parameters when their ranges are within a factor of 8 of the union, else they are requantized.
-// Errors: a planned value without a range; NaN or infinity in weights; a reduction too long for int32 accumulation.
-absl::Status Quantize(const QuantizationPlan& plan, const std::map<ir::ValueId, ValueRange>& ranges, ir::Graph& graph);
+// Errors: a planned value without a range; NaN or infinity in weights; a reduction too long for int32 accumulation; bias or rounding in the
+// recipe that do not fit the weights.
+absl::Status Quantize(const QuantizationPlan& plan, const Recipe& recipe, ir::Graph& graph);
 
 }  // namespace omkit::passes
 

@@ -43,7 +43,8 @@ absl::StatusOr<Compiled> CompileFor(const Chip& chip, const Graph& source, Quant
   CompileOptions options;
   options.soc_version = chip.soc_version;
   options.quant_type = quant;
-  options.calibration = [seed](const Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
+  options.quantize.effort = QuantEffort::kFast;
+  options.quantize.calibration = [seed](const Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
     return passes::CalibrationSource{2,
                                      [&g, seed](int i) -> absl::StatusOr<std::vector<Tensor>> { return testing::RandomInputs(g, seed + 1000 + i); }};
   };

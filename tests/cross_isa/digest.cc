@@ -73,7 +73,8 @@ omkit::runtime::Program CompileGraph(uint32_t seed, const std::string& soc) {
   omkit::CompileOptions options;
   options.soc_version = soc;
   options.quant_type = omkit::QuantType::kInt8;
-  options.calibration = [seed](const Graph& g) -> absl::StatusOr<omkit::passes::CalibrationSource> {
+  options.quantize.effort = omkit::QuantEffort::kFast;
+  options.quantize.calibration = [seed](const Graph& g) -> absl::StatusOr<omkit::passes::CalibrationSource> {
     return omkit::passes::CalibrationSource{
         2, [&g, seed](int i) -> absl::StatusOr<std::vector<omkit::Tensor>> { return omkit::testing::RandomInputs(g, seed + 1000 + i); }};
   };

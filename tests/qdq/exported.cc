@@ -102,7 +102,8 @@ void Random(bool calibrate, const std::string& dir) {
     CompileOptions options;
     if (calibrate) {
       options.quant_type = QuantType::kInt8;
-      options.calibration = [&](const ir::Graph&) -> absl::StatusOr<passes::CalibrationSource> {
+      options.quantize.effort = QuantEffort::kFast;
+      options.quantize.calibration = [&](const ir::Graph&) -> absl::StatusOr<passes::CalibrationSource> {
         return passes::CalibrationSource{4, [&](int i) -> absl::StatusOr<std::vector<Tensor>> { return samples[i]; }};
       };
     } else {
@@ -124,7 +125,8 @@ void Model(const std::string& file, const std::string& folder, const std::string
   }
   options.quant_type = QuantType::kInt8;
   std::vector<std::vector<Tensor>> samples;
-  options.calibration = [&](const ir::Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
+  options.quantize.effort = QuantEffort::kFast;
+  options.quantize.calibration = [&](const ir::Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
     auto opened = frontends::CalibrationData::Open(folder, g);
     if (!opened.ok()) return opened.status();
     auto data = std::make_shared<frontends::CalibrationData>(*std::move(opened));

@@ -30,7 +30,8 @@ std::unique_ptr<Graph> Calibrated(uint32_t seed) {
   const std::vector<Tensor> sample = testing::RandomInputs(*graph, seed);
   CompileOptions options;
   options.quant_type = QuantType::kInt8;
-  options.calibration = [&](const Graph&) -> absl::StatusOr<passes::CalibrationSource> {
+  options.quantize.effort = QuantEffort::kFast;
+  options.quantize.calibration = [&](const Graph&) -> absl::StatusOr<passes::CalibrationSource> {
     return passes::CalibrationSource{1, [&](int) -> absl::StatusOr<std::vector<Tensor>> { return sample; }};
   };
   return FinalGraph(std::move(graph), options);

@@ -4,20 +4,19 @@
 #include <unistd.h>
 
 #include <memory>
+#include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "backends/compile.h"
 #include "backends/plugin/load.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/status.h"
-#include "frontends/calibration_data.h"
 #include "frontends/frontend.h"
 #include "frontends/onnx/exporter.h"
 #include "frontends/qdq/absorb.h"
@@ -25,9 +24,9 @@
 #include "runtime/soc.h"
 #include "tools/atc/errors.h"
 #include "tools/atc/flags.h"
-#include "tools/atc/kept_nodes.h"
 #include "tools/atc/model_info.h"
 #include "tools/atc/options.h"
+#include "tools/atc/quantization.h"
 #define XXH_INLINE_ALL
 #include "xxhash.h"
 
@@ -66,32 +65,6 @@ void NoteSoc(const std::string& soc_version, std::ostream& out) {
   out << "\n";
 }
 
-// A running line on a terminal; otherwise each tenth of the calibration is logged.
-passes::ProgressFn CalibrationProgress() {
-  auto line = std::make_shared<Progress>("calibration");
-  return [line, last = 0](double done) mutable {
-    line->Update(done);
-    const int tenths = static_cast<int>(done * 10);
-    if (!line->shown() && tenths != last) Log(LogLevel::kInfo, absl::StrCat("calibration: ", tenths * 10, "%"));
-    last = tenths;
-  };
-}
-
-// Opens the samples; an error of the data itself is kept apart in `data_error`, since it is not the compiler that failed.
-std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> CalibrationFrom(const std::string& folder, absl::Status* data_error) {
-  return [folder, data_error](const ir::Graph& graph) -> absl::StatusOr<passes::CalibrationSource> {
-    absl::StatusOr<frontends::CalibrationData> opened = frontends::CalibrationData::Open(folder, graph);
-    if (!opened.ok()) return *data_error = opened.status();
-    auto data = std::make_shared<frontends::CalibrationData>(*std::move(opened));
-    Log(LogLevel::kInfo, absl::StrCat("calibration: ", data->size(), " samples in ", folder));
-    return passes::CalibrationSource{data->size(), [data, data_error](int i) {
-                                       auto sample = data->Sample(i);
-                                       if (!sample.ok()) *data_error = sample.status();
-                                       return sample;
-                                     }};
-  };
-}
-
 absl::Status CheckOutputs(const Options& options, const runtime::Program& program) {
   for (const runtime::IoDesc& output : program.outputs) {
     if (options.fp32_outputs && output.dtype != DType::kFloat32) {
@@ -121,13 +94,17 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   absl::Status data_error;
   if (options.int8) {
     compile.quant_type = QuantType::kInt8;
-    compile.progress = CalibrationProgress();
-    if (!options.calibration_folder.empty()) compile.calibration = CalibrationFrom(options.calibration_folder, &data_error);
-    else if (!frontends::CarriesQuantization(**graph)) {
+    const std::shared_ptr<const ir::Graph> imported = (*graph)->Clone();
+    const CompileOptions plain = compile;
+    const CompileRecipe compile_recipe = [imported, plain](const passes::Recipe& recipe) {
+      CompileOptions with_recipe = plain;
+      with_recipe.quantize.recipe = recipe;
+      return Compile(imported->Clone(), with_recipe);
+    };
+    OMKIT_RETURN_IF_ERROR(ReadQuantizeOptions(options, **graph, compile_recipe, &compile.quantize, &data_error));
+    const bool ready = compile.quantize.calibration || compile.quantize.statistics || compile.quantize.recipe;
+    if (!ready && !frontends::CarriesQuantization(**graph)) {
       return Error(ErrorCode::E10058, {"--calibrate_tool_path", "--quant_type=1 needs a folder of calibration samples for this model."});
-    }
-    if (!options.keep_dtype.empty()) {
-      OMKIT_ASSIGN_OR_RETURN(compile.skip_nodes, ReadKeptNodes(options.keep_dtype, **graph));
     }
   }
   absl::Status export_error;
@@ -136,6 +113,7 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   }
   const absl::StatusOr<runtime::Program> program = Compile(*std::move(graph), compile);
   if (!data_error.ok()) return WithCode(data_error, Stage::kCalibrationData, options.calibration_folder);
+  if (options.quant.statistics_only && absl::IsCancelled(program.status())) return absl::OkStatus();
   if (!program.ok()) return WithCode(program.status(), Stage::kCompile, options.model);
   if (!export_error.ok()) return WithCode(export_error, Stage::kWrite, options.export_fake_quant);
   OMKIT_RETURN_IF_ERROR(CheckOutputs(options, *program));
@@ -157,6 +135,22 @@ void LoadPlugins(const Flags& flags, std::ostream& out) {
     out << "not used: " << refused.reason.message() << "\n";
 }
 
+// What the offline model remembers of the command line: all that is not about where files lie, what is logged, and how the recipe was
+// found, which the manifest holds itself. So equal models have equal bytes wherever they were made.
+std::string CommandLine(const Flags& flags) {
+  static const std::set<std::string>* const kLeftOut = [] {
+    auto* names = new std::set<std::string>{"keep_dtype", "export_fake_quant", "log", "log_level", "output"};
+    for (const FlagRow& row : FlagRows()) {
+      const std::string name = row.name;
+      for (const char* prefix : {"accuracy_", "calibrate_", "quant_effort", "quant_recipe"}) {
+        if (absl::StartsWith(name, prefix)) names->insert(name);
+      }
+    }
+    return names;
+  }();
+  return absl::StrCat("atc ", flags.TypedWithout(*kLeftOut));
+}
+
 std::string Now() { return absl::FormatTime("%Y-%m-%d-%H:%M:%E6S", absl::Now(), absl::LocalTimeZone()); }
 
 }  // namespace
@@ -173,7 +167,7 @@ int RunAtc(absl::Span<const std::string> arguments, std::ostream& out, std::ostr
   if (status.ok()) {
     LoadPlugins(*flags, out);
     const absl::StatusOr<Options> options = MakeOptions(*flags);
-    status = options.ok() ? Run(*options, absl::StrCat("atc ", absl::StrJoin(arguments, " ")), out) : options.status();
+    status = options.ok() ? Run(*options, CommandLine(*flags), out) : options.status();
   }
   if (!usage_error.empty()) err << usage_error << std::endl;
   out << "...\n";

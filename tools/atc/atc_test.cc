@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -107,6 +108,56 @@ TEST_F(AtcTest, TheSameCommandGivesTheSameBytes) {
   const std::string first = Read("net.om");
   ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples")}).code, 0);
   EXPECT_EQ(first, Read("net.om"));
+}
+
+TEST_F(AtcTest, TheRecipeGivesTheSameBytesWithoutSamples) {
+  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--quant_recipe_out=" + Path("recipe.json")}).code, 0);
+  const std::string first = Read("net.om");
+  ASSERT_NE(first, "");
+  unlink(Path("net.om").c_str());
+  const Result again = Compile("fixed.onnx", {"--quant_type=1", "--quant_recipe=" + Path("recipe.json")});
+  EXPECT_EQ(again.code, 0) << again.out;
+  EXPECT_EQ(first, Read("net.om"));
+  Write("recipe.json", "{\"omkit_recipe\": 1, \"tensor\": {}}");
+  unlink(Path("net.om").c_str());
+  ExpectFailure(Compile("fixed.onnx", {"--quant_type=1", "--quant_recipe=" + Path("recipe.json")}), "E13005", "did you mean 'tensors'?");
+}
+
+TEST_F(AtcTest, SamplesInAnyOrderFileOrShardGiveTheSameBytes) {
+  const std::vector<std::string> flags = {"--quant_type=1", "--calibrate_statistics_out=" + Path("whole.json"), "--calibrate_tool_path=" + Path("samples")};
+  ASSERT_EQ(Compile("fixed.onnx", flags).code, 0);
+  const std::string om = Read("net.om");
+  // Reversed names, and then one file with all.
+  ASSERT_EQ(mkdir(Path("reversed").c_str(), 0755), 0);
+  ASSERT_EQ(mkdir(Path("one").c_str(), 0755), 0);
+  std::string all;
+  for (int i = 0; i < 4; ++i) {
+    Write(absl::StrCat("reversed/", 9 - i, ".bin"), Read(absl::StrCat("samples/", i, ".bin")));
+    all += Read(absl::StrCat("samples/", i, ".bin"));
+  }
+  Write("one/all.bin", all);
+  for (const char* folder : {"reversed", "one"}) {
+    ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path(folder)}).code, 0);
+    EXPECT_EQ(om, Read("net.om")) << folder;
+  }
+  // Shards: nothing but statistics is written, and merged they compile to what the whole compiles to.
+  unlink(Path("net.om").c_str());
+  const std::vector<std::string> collect = {"--framework=5", "--model=" + Path("fixed.onnx"), "--soc_version=cpu-reference", "--quant_type=1",
+                                            "--calibrate_tool_path=" + Path("samples")};
+  for (const char* shard : {"0/2", "1/2"}) {
+    std::vector<std::string> arguments = collect;
+    arguments.push_back(absl::StrCat("--calibrate_shard=", shard));
+    arguments.push_back(absl::StrCat("--calibrate_statistics_out=", Path(absl::StrCat("part", shard[0] - '0', ".json"))));
+    EXPECT_EQ(Run(arguments).code, 0);
+  }
+  EXPECT_EQ(Read("net.om"), "");
+  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_statistics=" + Path("whole.json")}).code, 0);
+  const std::string from_whole = Read("net.om");
+  const Result merged = Compile("fixed.onnx", {"--quant_type=1", "--calibrate_statistics=" + Path("part1.json") + "," + Path("part0.json"),
+                                               "--calibrate_statistics_out=" + Path("merged.json")});
+  EXPECT_EQ(merged.code, 0) << merged.out;
+  EXPECT_EQ(from_whole, Read("net.om"));
+  EXPECT_EQ(Read("whole.json"), Read("merged.json"));
 }
 
 TEST_F(AtcTest, Int8WithCalibrationSamples) {

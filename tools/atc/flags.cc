@@ -108,6 +108,7 @@ absl::StatusOr<Flags> Flags::Parse(absl::Span<const std::string> arguments, std:
       if (i + 1 == arguments.size()) return usage(absl::StrCat("flag '--", name, "' is missing its argument; flag description: ", row->help));
       value = arguments[++i];
     }
+    flags.typed_.emplace_back(row->name, has_value || row->type == FlagType::kBool ? argument : absl::StrCat(argument, " ", value));
     OMKIT_RETURN_IF_ERROR(flags.Set(*row, value));
   }
   return flags;
@@ -118,6 +119,14 @@ std::string Flags::Get(absl::string_view name) const {
   if (found != given_.end()) return found->second;
   const FlagRow* row = FindRow(name);
   return row == nullptr ? "" : row->default_value;
+}
+
+std::string Flags::TypedWithout(const std::set<std::string>& names) const {
+  std::string line;
+  for (const auto& [name, text] : typed_) {
+    if (names.count(name) == 0) absl::StrAppend(&line, line.empty() ? "" : " ", text);
+  }
+  return line;
 }
 
 int Flags::GetInt(absl::string_view name) const {

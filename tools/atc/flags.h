@@ -3,7 +3,9 @@
 #define OMKIT_TOOLS_ATC_FLAGS_H_
 
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -42,11 +44,14 @@ class Flags {
   // The value, or the default of the flag's row. Bool flags give "true" or "false".
   std::string Get(absl::string_view name) const;
   int GetInt(absl::string_view name) const;
+  // The arguments as they were typed, in order, without those flags.
+  std::string TypedWithout(const std::set<std::string>& names) const;
 
  private:
   absl::Status Set(const FlagRow& row, const std::string& value);
 
   std::map<std::string, std::string> given_;
+  std::vector<std::pair<std::string, std::string>> typed_;  // name, text
   bool help_ = false;
 };
 

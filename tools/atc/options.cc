@@ -4,8 +4,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "runtime/soc.h"
 #include "tools/atc/errors.h"
@@ -65,13 +69,66 @@ absl::StatusOr<std::string> OutputPath(const std::string& output) {
   return absl::StrCat(output, ".om");
 }
 
+absl::Status ReadShard(const std::string& text, QuantOptions* quant) {
+  if (text.empty()) return absl::OkStatus();
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('/', 1));
+  if (absl::SimpleAtoi(parts.first, &quant->shard) && absl::SimpleAtoi(parts.second, &quant->shards) && quant->shard >= 0 &&
+      quant->shard < quant->shards) {
+    return absl::OkStatus();
+  }
+  return Error(ErrorCode::E10001, {text, "--calibrate_shard", "It must be \"K/N\" with 0 <= K < N"});
+}
+
+absl::Status ReadTarget(const Flags& flags, QuantOptions* quant) {
+  const std::string text = flags.Get("accuracy_target");
+  quant->metric_command = flags.Get("accuracy_metric");
+  if (!text.empty()) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(">=", 1));
+    quant->target_metric = std::string(absl::StripAsciiWhitespace(parts.first));
+    const bool known = quant->target_metric == "cosine" || quant->target_metric == "sqnr" || quant->target_metric == "metric";
+    if (!known || !absl::SimpleAtod(parts.second, &quant->target_value)) {
+      return Error(ErrorCode::E10001, {text, "--accuracy_target", "It must be \"cosine>=X\", \"sqnr>=X\" or \"metric>=X\""});
+    }
+  }
+  if ((quant->target_metric == "metric") != !quant->metric_command.empty()) {
+    return Error(ErrorCode::E10057, {"accuracy_target=\"metric>=X\"", "accuracy_metric"});
+  }
+  return absl::OkStatus();
+}
+
+// Flags that mean something with --quant_type=1 only.
+constexpr const char* kQuantFlags[] = {"accuracy_metric", "accuracy_target", "calibrate_preprocess", "calibrate_method",         "calibrate_samples",    "calibrate_shard", "calibrate_statistics",
+                                       "calibrate_statistics_out", "calibrate_tool_path",  "keep_dtype",      "quant_effort",
+                                       "quant_recipe",             "quant_recipe_out"};
+
+absl::Status ReadQuant(const Flags& flags, QuantOptions* quant) {
+  quant->preprocess = flags.Get("calibrate_preprocess");
+  quant->method = flags.Get("calibrate_method");
+  quant->effort = flags.Get("quant_effort");
+  quant->most_samples = flags.GetInt("calibrate_samples");
+  OMKIT_RETURN_IF_ERROR(ReadShard(flags.Get("calibrate_shard"), quant));
+  OMKIT_RETURN_IF_ERROR(ReadTarget(flags, quant));
+  quant->statistics = absl::StrSplit(flags.Get("calibrate_statistics"), ',', absl::SkipEmpty());
+  quant->statistics_out = flags.Get("calibrate_statistics_out");
+  quant->statistics_only = !quant->statistics_out.empty() && flags.Get("output").empty();
+  quant->recipe = flags.Get("quant_recipe");
+  quant->recipe_out = flags.Get("quant_recipe_out");
+  if (quant->shards > 1 && quant->statistics_out.empty()) return Error(ErrorCode::E10057, {"calibrate_shard", "calibrate_statistics_out"});
+  for (const char* other : {"calibrate_tool_path", "calibrate_statistics", "calibrate_statistics_out"}) {
+    if (!quant->recipe.empty() && flags.Given(other)) return Error(ErrorCode::E10056, {"--quant_recipe", absl::StrCat("--", other)});
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadQuantization(const Flags& flags, Options* options) {
   options->int8 = flags.GetInt("quant_type") == 1;
+  for (const char* flag : kQuantFlags) {
+    if (!options->int8 && flags.Given(flag)) return Error(ErrorCode::E10057, {flag, "quant_type=1"});
+  }
+  OMKIT_RETURN_IF_ERROR(ReadQuant(flags, &options->quant));
   options->calibration_folder = flags.Get("calibrate_tool_path");
   options->keep_dtype = flags.Get("keep_dtype");
   options->export_fake_quant = flags.Get("export_fake_quant");
-  if (!options->int8 && flags.Given("calibrate_tool_path")) return Error(ErrorCode::E10057, {"calibrate_tool_path", "quant_type=1"});
-  if (!options->int8 && flags.Given("keep_dtype")) return Error(ErrorCode::E10057, {"keep_dtype", "quant_type=1"});
   if (flags.Given("calibrate_tool_path") && options->calibration_folder.empty()) return Error(ErrorCode::E10004, {"calibrate_tool_path"});
   return absl::OkStatus();
 }
@@ -81,8 +138,11 @@ absl::Status ReadCompile(const Flags& flags, Options* options) {
   if (options->model.empty()) return Error(ErrorCode::E10054, {"--model"});
   if (!flags.Given("framework")) return Error(ErrorCode::E10007, {"framework", "0(Caffe) or 1(MindSpore) or 3(TensorFlow) or 5(Onnx)"});
   options->framework = flags.GetInt("framework");
-  if (flags.Get("output").empty()) return Error(ErrorCode::E10054, {"--output"});
-  OMKIT_ASSIGN_OR_RETURN(options->output, OutputPath(flags.Get("output")));
+  const bool statistics_only = flags.Get("output").empty() && !flags.Get("calibrate_statistics_out").empty();
+  if (flags.Get("output").empty() && !statistics_only) return Error(ErrorCode::E10054, {"--output"});
+  if (!statistics_only) {
+    OMKIT_ASSIGN_OR_RETURN(options->output, OutputPath(flags.Get("output")));
+  }
   options->soc_version = flags.Get("soc_version");
   if (options->soc_version.empty()) return Error(ErrorCode::E10054, {"--soc_version"});
   const auto soc = runtime::FindSoc(options->soc_version);

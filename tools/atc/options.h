@@ -3,6 +3,7 @@
 #define OMKIT_TOOLS_ATC_OPTIONS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/log.h"
@@ -12,6 +13,23 @@
 namespace omkit::atc {
 
 enum class Mode { kCompile = 0, kShowModel = 6 };
+
+// --calibrate_... and --quant_...; paths are empty when not given.
+struct QuantOptions {
+  std::string preprocess;
+  std::string method = "auto";
+  std::string effort = "default";
+  int most_samples = 0;
+  int shard = 0, shards = 1;
+  std::vector<std::string> statistics;
+  std::string statistics_out;
+  bool statistics_only = false;
+  std::string recipe;
+  std::string recipe_out;
+  std::string target_metric;  // "cosine", "sqnr" or "metric"; empty: no target
+  double target_value = 0;
+  std::string metric_command;
+};
 
 struct Options {
   Mode mode = Mode::kCompile;
@@ -28,6 +46,7 @@ struct Options {
   std::string calibration_folder;  // may be empty with int8: models that carry their own quantization
   std::string keep_dtype;          // file, or empty
   std::string export_fake_quant;   // ONNX file to write, or empty
+  QuantOptions quant;
   bool show_model = false;         // --display_model_info
 };
 

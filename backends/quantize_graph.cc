@@ -1,0 +1,356 @@
+#include "backends/quantize_graph.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "backends/backend.h"
+#include "backends/evaluator.h"
+#include "backends/quantization_trial.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "ir/op.h"
+#include "passes/correct_bias.h"
+#include "passes/equalize.h"
+#include "passes/quantize.h"
+#include "passes/round_weights.h"
+#include "runtime/model.h"
+#include "runtime/soc.h"
+
+namespace omkit {
+namespace {
+
+using passes::RangeMethod;
+using passes::Recipe;
+using passes::Statistics;
+
+// Samples that trials run on, samples that corrections are averaged over, and the memory that these and what is compared may take.
+constexpr int kTrialSamples = 16;
+constexpr int kCorrectionSamples = 64;
+constexpr int kLeastSamples = 4;
+constexpr double kSampleBytes = 160e6;
+// Ranges are refined tensor by tensor while the trials stay below so many multiply-adds, and so many trials.
+constexpr double kRefineOperations = 1.2e11;
+constexpr int kMostRefineTrials = 240;
+// Cosine at every output that the default promises: below it, layers go back to float without being asked.
+constexpr double kLeastCosine = 0.995;
+
+// Multiply-adds of a Conv or Dense; 0 for others.
+double MultiplyAdds(const ir::Graph& graph, const ir::Node& node) {
+  if (node.op != ir::OpKind::kConv && node.op != ir::OpKind::kDense) return 0;
+  const Shape& w = graph.value(node.inputs[1]).type.shape;
+  return static_cast<double>(graph.value(node.outputs[0]).type.shape.elements()) * static_cast<double>(w.elements()) / static_cast<double>(w.dim(0));
+}
+
+bool CarriesError(ir::OpKind op) { return !ir::Def(op).Is(ir::kMovement) && !passes::KeepsQuantization(op); }
+
+class RecipeMaker {
+ public:
+  RecipeMaker(const QuantizeOptions& options, const passes::QuantizePolicy& policy, const ir::Graph& graph, ir::EvaluatorFactory evaluators)
+      : options_(options), policy_(policy), graph_(graph), evaluators_(std::move(evaluators)) {}
+
+  absl::StatusOr<Recipe> Make(const std::string& model_hash) {
+    OMKIT_ASSIGN_OR_RETURN(plan_, passes::PlanQuantization(graph_, policy_));
+    const auto quantized = std::count(plan_.int8_node.begin(), plan_.int8_node.end(), true);
+    Log(LogLevel::kInfo,
+        absl::StrFormat("quantize: %d of %d nodes run in INT8, %d tensors to calibrate", quantized, graph_.CountNodes(), plan_.values.size()));
+    OMKIT_RETURN_IF_ERROR(CollectStatistics(model_hash));
+    if (options_.statistics_only) return absl::CancelledError("statistics are complete");
+    if (options_.effort == QuantEffort::kFast || source_.count == 0) return MakeWithoutTrials();
+    OMKIT_ASSIGN_OR_RETURN(correction_samples_, FirstSamples(kCorrectionSamples));
+    std::vector<std::vector<Tensor>> samples = correction_samples_;
+    samples.resize(std::min<size_t>(samples.size(), kTrialSamples));
+    OMKIT_ASSIGN_OR_RETURN(trial_, QuantizationTrial::Make(graph_, policy_, std::move(samples), evaluators_));
+    OMKIT_RETURN_IF_ERROR(ChooseMethod());
+    OMKIT_RETURN_IF_ERROR(RefineRanges());
+    const Recipe plain = recipe_;
+    OMKIT_RETURN_IF_ERROR(TryEqualization(plain));
+    if (options_.effort == QuantEffort::kHigh) OMKIT_RETURN_IF_ERROR(TryRounding());
+    OMKIT_RETURN_IF_ERROR(TryBiasCorrection("biases corrected", recipe_));
+    // What equalization is worth may show only behind bias correction.
+    if (recipe_.equalize.empty()) {
+      Recipe equalized = plain;
+      equalized.equalize = passes::FindEqualization(graph_, plan_, statistics_, plain);
+      if (!equalized.equalize.empty()) OMKIT_RETURN_IF_ERROR(TryBiasCorrection("equalized, biases", equalized));
+    }
+    OMKIT_RETURN_IF_ERROR(KeepAccuracy());
+    return recipe_;
+  }
+
+ private:
+  absl::Status CollectStatistics(const std::string& model_hash) {
+    if (options_.statistics) statistics_ = *options_.statistics;
+    if (options_.statistics && statistics_.model_hash != model_hash) {
+      return absl::InvalidArgumentError("the calibration statistics were collected for another model");
+    }
+    statistics_.model_hash = model_hash;
+    if (options_.calibration) {
+      OMKIT_ASSIGN_OR_RETURN(source_, options_.calibration(graph_));
+      if (options_.most_samples > 0) source_.count = std::min(source_.count, options_.most_samples);
+    }
+    if (source_.count == 0 && !options_.statistics) {
+      return absl::InvalidArgumentError("INT8 quantization needs calibration data (--calibrate_tool_path)");
+    }
+    passes::CollectOptions collect;
+    OMKIT_ASSIGN_OR_RETURN(collect.threads, runtime::ResolveThreads(0));
+    collect.progress = options_.progress;
+    collect.checkpoint = options_.on_statistics;
+    OMKIT_RETURN_IF_ERROR(passes::Collect(graph_, plan_.values, source_, evaluators_, collect, &statistics_));
+    return options_.on_statistics ? options_.on_statistics(statistics_) : absl::OkStatus();
+  }
+
+  // The samples with the lowest hashes, so that their order and names do not matter.
+  absl::StatusOr<std::vector<std::vector<Tensor>>> FirstSamples(int most) const {
+    std::vector<std::pair<uint64_t, int>> ranked;
+    double bytes = 1;
+    for (int i = 0; i < source_.count; ++i) {
+      OMKIT_ASSIGN_OR_RETURN(const std::vector<Tensor> sample, source_.sample(i));
+      ranked.emplace_back(passes::SampleHash(sample), i);
+    }
+    for (ir::ValueId v : plan_.values) bytes = std::max(bytes, 3.0 * 4.0 * static_cast<double>(graph_.value(v).type.shape.elements()));
+    std::sort(ranked.begin(), ranked.end());
+    const int fits = static_cast<int>(kSampleBytes / bytes);
+    const size_t count = std::min<size_t>(ranked.size(), std::min(most, std::max(kLeastSamples, fits)));
+    std::vector<std::vector<Tensor>> samples;
+    for (size_t i = 0; i < count; ++i) {
+      OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> sample, source_.sample(ranked[i].second));
+      samples.push_back(std::move(sample));
+    }
+    return samples;
+  }
+
+  absl::StatusOr<Recipe> MakeWithoutTrials() {
+    recipe_ = passes::MakeRecipe(graph_, plan_, policy_, statistics_, RangeMethod::kMse);
+    recipe_.equalize = passes::FindEqualization(graph_, plan_, statistics_, recipe_);
+    OMKIT_ASSIGN_OR_RETURN(const auto pair, BothGraphs(recipe_));
+    OMKIT_RETURN_IF_ERROR(passes::CorrectBiasAnalytically(*pair.first, *pair.second, statistics_, &recipe_));
+    return recipe_;
+  }
+
+  // The equalized float graph and the INT8 graph that the recipe makes of it.
+  absl::StatusOr<std::pair<std::unique_ptr<ir::Graph>, std::unique_ptr<ir::Graph>>> BothGraphs(const Recipe& recipe) const {
+    std::unique_ptr<ir::Graph> original = graph_.Clone();
+    OMKIT_RETURN_IF_ERROR(passes::Equalize(recipe.equalize, *original));
+    original->Sweep();
+    std::unique_ptr<ir::Graph> quantized = original->Clone();
+    OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanOf(recipe, *quantized, policy_));
+    OMKIT_RETURN_IF_ERROR(passes::Quantize(plan, recipe, *quantized));
+    quantized->Sweep();
+    return std::make_pair(std::move(original), std::move(quantized));
+  }
+
+  // Takes the recipe over when its result is better than the best so far.
+  absl::Status Consider(const std::string& what, Recipe candidate) {
+    OMKIT_ASSIGN_OR_RETURN(const TrialResult result, trial_->Measure(candidate));
+    const bool better = !measured_ || result.noise < best_.noise;
+    Log(LogLevel::kInfo, absl::StrFormat("quantize: %-24s noise %.3e, cosine %.6f%s", what, result.noise, result.cosine, better ? "" : " (not taken)"));
+    if (!better) return absl::OkStatus();
+    measured_ = true;
+    best_ = result;
+    recipe_ = std::move(candidate);
+    return absl::OkStatus();
+  }
+
+  absl::Status ChooseMethod() {
+    for (const RangeMethod method : passes::RangeMethods()) {
+      OMKIT_RETURN_IF_ERROR(Consider(absl::StrCat("ranges by ", passes::Name(method)), passes::MakeRecipe(graph_, plan_, policy_, statistics_, method)));
+      if (policy_.common.activation.method != RangeMethod::kAuto) break;
+    }
+    return absl::OkStatus();
+  }
+
+  struct Refinement {
+    std::string tensor;
+    double spread = 0;  // between the widest and the narrowest candidate
+    std::vector<passes::TensorRecipe> candidates;
+  };
+
+  // Tensors whose methods disagree, the most first.
+  std::vector<Refinement> Refinements() const {
+    std::vector<Refinement> all;
+    for (const ir::ValueId v : plan_.values) {
+      passes::RangeConfig config = passes::ConfigOf(policy_, graph_, v);
+      const auto seen = statistics_.tensors.find(graph_.value(v).name);
+      if (config.method != RangeMethod::kAuto || seen == statistics_.tensors.end()) continue;
+      Refinement refinement{graph_.value(v).name, 0, {}};
+      const passes::ValueRange now = recipe_.tensors.at(refinement.tensor).range;
+      std::vector<double> widths = {static_cast<double>(now.max) - now.min};
+      for (const RangeMethod method : passes::RangeMethods()) {
+        config.method = method;
+        const passes::ValueRange range = passes::ChooseRange(seen->second, config);
+        const double width = static_cast<double>(range.max) - range.min;
+        const bool known = std::any_of(widths.begin(), widths.end(), [&](double w) { return std::abs(w - width) < 0.02 * w; });
+        if (known || width <= 0) continue;
+        widths.push_back(width);
+        refinement.candidates.push_back({range, passes::Name(method)});
+      }
+      if (refinement.candidates.empty()) continue;
+      refinement.spread = *std::max_element(widths.begin(), widths.end()) / *std::min_element(widths.begin(), widths.end());
+      all.push_back(std::move(refinement));
+    }
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.spread > b.spread; });
+    return all;
+  }
+
+  // One tensor after the other takes the candidate with which the network's measured error is least.
+  absl::Status RefineRanges() {
+    double operations = 1;
+    for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph_.node_limit()); ++id) {
+      if (graph_.alive(id)) operations += MultiplyAdds(graph_, graph_.node(id)) * static_cast<double>(trial_->samples().size());
+    }
+    int budget = std::min(kMostRefineTrials, static_cast<int>(kRefineOperations / operations));
+    if (options_.effort == QuantEffort::kHigh) budget = 16 * std::max(budget, 16);
+    const double before = best_.noise;
+    int taken = 0, tried = 0;
+    for (const Refinement& refinement : Refinements()) {
+      bool changed = false;
+      for (const passes::TensorRecipe& candidate : refinement.candidates) {
+        if (tried++ >= budget) break;
+        Recipe recipe = recipe_;
+        recipe.tensors[refinement.tensor] = candidate;
+        OMKIT_ASSIGN_OR_RETURN(const TrialResult result, trial_->Measure(recipe));
+        constexpr double kLeastGain = 0.998;  // smaller gains are chance
+        if (result.noise >= kLeastGain * best_.noise) continue;
+        best_ = result;
+        recipe_ = std::move(recipe);
+        changed = true;
+      }
+      taken += changed;
+    }
+    Log(LogLevel::kInfo, absl::StrFormat("quantize: %d ranges changed alone     noise %.3e -> %.3e in %d trials, cosine %.6f", taken, before, best_.noise,
+                                         std::min(tried, budget), best_.cosine));
+    return absl::OkStatus();
+  }
+
+  // The layers that a search may keep in float, in order.
+  std::vector<std::string> Layers() const {
+    std::vector<std::string> layers;
+    for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(plan_.int8_node.size()); ++id) {
+      if (plan_.int8_node[id] && CarriesError(graph_.node(id).op)) layers.push_back(graph_.node(id).name);
+    }
+    return layers;
+  }
+
+  absl::Status KeepAccuracy() {
+    PrecisionSearch search;
+    search.trial = trial_.get();
+    search.progress = options_.search_progress;
+    if (options_.target) {
+      search.target = *options_.target;
+      search.price = [&](const Recipe& recipe) { return Latency(recipe); };
+      search.on_better = options_.on_better;
+    } else {
+      if (best_.cosine >= kLeastCosine) return absl::OkStatus();
+      Log(LogLevel::kWarning, absl::StrFormat("quantize: the cosine similarity to the float network is %.4f at an output; looking for the layers to keep in "
+                                              "float", best_.cosine));
+      search.target.least = kLeastCosine;
+      search.both_ways = false;
+      search.price = [&](const Recipe& recipe) { return OperationPrice(recipe); };
+    }
+    OMKIT_ASSIGN_OR_RETURN(const PrecisionPlan plan, search.Run(recipe_, Layers()));
+    std::vector<std::string> floats;
+    for (const LayerSensitivity& layer : plan.layers) {
+      const auto entry = plan.recipe.nodes.find(layer.node);
+      if (entry != plan.recipe.nodes.end() && !entry->second.int8) floats.push_back(layer.node);
+    }
+    if (!floats.empty()) Log(LogLevel::kWarning, absl::StrCat("quantize: kept in float, most sensitive first: ", absl::StrJoin(floats, ", ")));
+    if (!plan.met && options_.target) {
+      Log(LogLevel::kWarning, absl::StrFormat("quantize: the accuracy target is not met, the best value is %.6f", plan.value));
+    }
+    recipe_ = plan.recipe;
+    best_ = plan.result;
+    return absl::OkStatus();
+  }
+
+  // Seconds of one execution on this machine: the least of several.
+  absl::StatusOr<double> Latency(const Recipe& recipe) const {
+    const std::unique_ptr<ir::Graph> graph = graph_.Clone();
+    OMKIT_RETURN_IF_ERROR(ApplyRecipe(recipe, policy_, *graph));
+    graph->Sweep();
+    OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<ir::Evaluator> evaluator, evaluators_(*graph, {}));
+    constexpr int kRuns = 30;
+    constexpr double kEnough = 0.25;  // seconds
+    double least = 1e30, spent = 0;
+    for (int i = 0; i < kRuns && (i < 5 || spent < kEnough); ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      OMKIT_RETURN_IF_ERROR(evaluator->Run(trial_->samples()[0], [](ir::ValueId, const Tensor&) {}));
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      least = std::min(least, seconds);
+      spent += seconds;
+    }
+    return least;
+  }
+
+  // Multiply-adds, those in float counted as three: the same on every machine and at any time.
+  absl::StatusOr<double> OperationPrice(const Recipe& recipe) const {
+    constexpr double kFloatPrice = 3;
+    OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanOf(recipe, graph_, policy_));
+    double price = 0;
+    for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph_.node_limit()); ++id) {
+      if (!graph_.alive(id)) continue;
+      const ir::Node& node = graph_.node(id);
+      const bool int8 = id < static_cast<ir::NodeId>(plan.int8_node.size()) && plan.int8_node[id];
+      price += (1000 + MultiplyAdds(graph_, node)) * (int8 ? 1 : kFloatPrice);
+    }
+    return price;
+  }
+
+  absl::Status TryEqualization(const Recipe& plain) {
+    Recipe candidate = plain;
+    candidate.equalize = passes::FindEqualization(graph_, plan_, statistics_, plain);
+    if (candidate.equalize.empty()) return absl::OkStatus();
+    const std::string what = absl::StrFormat("%d tensors equalized", candidate.equalize.size());
+    return Consider(what, std::move(candidate));
+  }
+
+  absl::Status TryRounding() {
+    Recipe candidate = recipe_;
+    OMKIT_ASSIGN_OR_RETURN(const auto pair, BothGraphs(candidate));
+    OMKIT_RETURN_IF_ERROR(passes::RoundWeights(*pair.first, *pair.second, correction_samples_, evaluators_, &candidate));
+    return Consider("weights rounded", std::move(candidate));
+  }
+
+  absl::Status TryBiasCorrection(const std::string& what, Recipe candidate) {
+    OMKIT_ASSIGN_OR_RETURN(const auto pair, BothGraphs(candidate));
+    OMKIT_RETURN_IF_ERROR(passes::CorrectBias(*pair.first, *pair.second, correction_samples_, evaluators_, &candidate));
+    return Consider(what, std::move(candidate));
+  }
+
+  const QuantizeOptions& options_;
+  const passes::QuantizePolicy& policy_;
+  const ir::Graph& graph_;
+  const ir::EvaluatorFactory evaluators_;
+  passes::QuantizationPlan plan_;
+  passes::CalibrationSource source_;
+  Statistics statistics_;
+  std::vector<std::vector<Tensor>> correction_samples_;
+  std::unique_ptr<QuantizationTrial> trial_;
+  bool measured_ = false;
+  TrialResult best_;
+  Recipe recipe_;
+};
+
+}  // namespace
+
+absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& soc, const std::string& model_hash, ir::Graph& graph) {
+  passes::QuantizePolicy policy = options.policy;
+  const std::vector<const Backend*> backends = BackendsFor(soc);
+  policy.supported = [&](const ir::Graph& g, const ir::Node& node) { return backends.front()->SupportsInt8(g, node); };
+  Recipe recipe;
+  if (options.recipe) {
+    recipe = *options.recipe;
+  } else {
+    RecipeMaker maker(options, policy, graph, BackendEvaluators(runtime::HostSoc().name));
+    OMKIT_ASSIGN_OR_RETURN(recipe, maker.Make(model_hash));
+  }
+  if (options.on_recipe) OMKIT_RETURN_IF_ERROR(options.on_recipe(recipe));
+  return ApplyRecipe(recipe, policy, graph);
+}
+
+}  // namespace omkit
