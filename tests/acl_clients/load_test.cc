@@ -192,6 +192,69 @@ TEST_F(AclTest, AbortDropsWhatHasNotBegun) {
   EXPECT_EQ(aclrtDestroyStream(stream), ACL_SUCCESS);
 }
 
+struct Seen {
+  int calls = 0;
+  aclError error = ACL_SUCCESS;
+  std::string op;
+  std::vector<int64_t> input_dims;
+  size_t outputs = 0;
+  aclrtExceptionInfo* info = nullptr;
+};
+Seen seen;
+
+void OnException(aclrtExceptionInfo* info) {
+  ++seen.calls;
+  seen.info = info;
+  seen.error = static_cast<aclError>(aclrtGetErrorCodeFromExceptionInfo(info));
+  char name[64];
+  aclTensorDesc* inputs = nullptr;
+  aclTensorDesc* outputs = nullptr;
+  size_t num_inputs = 0;
+  ASSERT_EQ(aclmdlCreateAndGetOpDesc(aclrtGetDeviceIdFromExceptionInfo(info), aclrtGetStreamIdFromExceptionInfo(info),
+                                     aclrtGetTaskIdFromExceptionInfo(info), name, sizeof name, &inputs, &num_inputs, &outputs, &seen.outputs),
+            ACL_SUCCESS)
+      << Message();
+  seen.op = name;
+  ASSERT_EQ(num_inputs, 1u);
+  const aclTensorDesc* desc = aclGetTensorDescByIndex(inputs, 0);
+  for (size_t d = 0; d < aclGetTensorDescNumDims(desc); ++d) {
+    int64_t dim = 0;
+    EXPECT_EQ(aclGetTensorDescDimV2(desc, d, &dim), ACL_SUCCESS);
+    seen.input_dims.push_back(dim);
+  }
+  aclDestroyTensorDesc(inputs);
+  aclDestroyTensorDesc(outputs);
+}
+
+TEST_F(AclTest, FailedExecutionsReachTheExceptionCallback) {
+  seen = Seen();
+  Io io;
+  static_cast<float*>(io.in)[7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(aclmdlExecute(model_, io.inputs, io.outputs), ACL_ERROR_INVALID_PARAM);
+  const std::string message = Message();
+  EXPECT_NE(message.find("node 'scale'"), std::string::npos) << message;
+  EXPECT_NE(message.find("an element is NaN"), std::string::npos) << message;
+  EXPECT_EQ(aclmdlExecuteV2(model_, io.inputs, io.outputs, nullptr, nullptr), ACL_ERROR_INVALID_PARAM);
+  EXPECT_NE(Message().find("an element is NaN"), std::string::npos);
+  EXPECT_EQ(seen.calls, 0);
+  ASSERT_EQ(aclrtSetExceptionInfoCallback(&OnException), ACL_SUCCESS);
+  ASSERT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_INVALID_PARAM);
+  EXPECT_NE(Message().find("an element is NaN"), std::string::npos);
+  EXPECT_EQ(seen.calls, 1);
+  EXPECT_EQ(seen.error, ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(seen.op, "tiny");
+  EXPECT_EQ(seen.input_dims, (std::vector<int64_t>{1, 4, 4, 4}));
+  EXPECT_EQ(seen.outputs, 1u);
+  EXPECT_EQ(aclrtGetTaskIdFromExceptionInfo(seen.info), 0xFFFFFFFFu);  // it lived during the callback
+  // The stream goes on.
+  static_cast<float*>(io.in)[7] = 7;
+  ASSERT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, nullptr), ACL_SUCCESS);
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_SUCCESS);
+  EXPECT_EQ(io.y(7), 14.5f);
+  EXPECT_EQ(aclrtSetExceptionInfoCallback(nullptr), ACL_SUCCESS);
+}
+
 TEST_F(AclTest, CopiesOfRows) {
   const Device device(4 * 10);
   std::memset(device.data, 9, 40);

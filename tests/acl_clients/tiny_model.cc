@@ -1,5 +1,6 @@
 #include "tests/acl_clients/tiny_model.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "runtime/kernel.h"
@@ -31,6 +32,7 @@ void Run(const Step& step, const KernelContext& context) {
   for (size_t i = 0; i < step.operands[0].size; i += 4) {
     float value;
     std::memcpy(&value, x + i, 4);
+    if (std::isnan(value)) runtime::FailStep(context, "an element is NaN");
     value = 2 * value + bias;
     std::memcpy(y + i, &value, 4);
   }

@@ -1,5 +1,5 @@
-// A model small enough to check by hand, and the kernel that runs it: y = 2 * x + bias over [1,4,4,4] floats. For tests of the C API
-// that must not depend on the compiler and the backends.
+// A model small enough to check by hand, and the kernel that runs it: y = 2 * x + bias over [1,4,4,4] floats, which fails on NaN. For tests of the C
+// API that must not depend on the compiler and the backends.
 #ifndef OMKIT_TESTS_ACL_CLIENTS_TINY_MODEL_H_
 #define OMKIT_TESTS_ACL_CLIENTS_TINY_MODEL_H_
 
