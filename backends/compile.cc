@@ -68,6 +68,7 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::FuseComposite(),
           {"absorb_fused", frontends::AbsorbFused},
           passes::FuseBatchNorm(),
+          passes::FormConv(),
           passes::FuseScale(),
           passes::FuseResidual(),
           passes::FuseActivation(),

@@ -18,6 +18,9 @@ Pass FormDense();
 // A BatchNormalization without one becomes Mul and Add.
 Pass FuseBatchNorm();
 
+// ConvTranspose with constant weights becomes a Conv of stride * stride times the channels, DepthToSpace and, with pads, a crop.
+Pass FormConv();
+
 // A constant zero Pad of the spatial dimensions folds into the Conv or the counting AveragePool behind it.
 Pass FusePad();
 

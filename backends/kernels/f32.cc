@@ -1,6 +1,6 @@
 #include "backends/kernels/f32.h"
 
-#include "backends/kernels/argmax_f32/argmax_f32.h"
+#include "backends/kernels/argmax/argmax.h"
 #include "backends/kernels/cast/cast.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
@@ -26,7 +26,7 @@ void RegisterF32Kernels() {
   RegisterLayerNormF32Kernels();
   RegisterResizeKernels();
   RegisterGatherKernels();
-  RegisterArgMaxF32Kernels();
+  RegisterArgMaxKernels();
   RegisterCastKernels();
 }
 

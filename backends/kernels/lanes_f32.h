@@ -230,10 +230,17 @@ OMKIT_INLINE void StoreStrided(float* to, int64_t stride, F32 x, int count) {
 // `x` in the first `count` lanes, `rest` behind them.
 OMKIT_INLINE F32 Keep(F32 x, int count, float rest) {
   if (count == kWidth) return x;
+#if defined(__AVX512F__)
+  return {_mm512_mask_mov_ps(_mm512_set1_ps(rest), First(count), x.v)};
+#elif defined(__AVX2__)
+  return {{_mm256_blendv_ps(_mm256_set1_ps(rest), x.v[0], _mm256_castsi256_ps(First(count, 0))),
+           _mm256_blendv_ps(_mm256_set1_ps(rest), x.v[1], _mm256_castsi256_ps(First(count, 1)))}};
+#else
   alignas(64) float lanes[kWidth];
   Store(lanes, x);
   for (int i = count; i < kWidth; ++i) lanes[i] = rest;
   return Load(lanes);
+#endif
 }
 // `first` in the first `count` lanes, `rest` behind them.
 OMKIT_INLINE F32 KeepFirst(F32 first, F32 rest, int count) {

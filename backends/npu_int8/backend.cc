@@ -98,6 +98,8 @@ constexpr Row kRows[] = {
     {OpKind::kPad, SupportsPad, LowerPad, Int8::kMovement},
     {OpKind::kExpand, SupportsExpand, LowerExpand, Int8::kMovement},
     {OpKind::kGather, SupportsGather, LowerGather, Int8::kNo},
+    {OpKind::kDepthToSpace, SupportsDepthToSpace, LowerDepthToSpace, Int8::kMovement},
+    {OpKind::kSpaceToDepth, SupportsDepthToSpace, LowerSpaceToDepth, Int8::kMovement},
     {OpKind::kResize, SupportsResize, LowerResize, Int8::kMovement},
 };
 

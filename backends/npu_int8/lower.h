@@ -33,6 +33,10 @@ absl::Status LowerQuantize(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerDequantize(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerCast(const ir::Node& node, ProgramBuilder& builder);
 
+// The Dequantize whose bytes the node reads itself, because it computes on reals behind bytes and nothing else reads the float value: ArgMax,
+// ArgMin, linear Resize. nullptr for other nodes. (lower_elementwise.cc)
+const ir::Node* DequantizeInside(const ir::Graph& graph, const ir::Node& node);
+
 // lower_matmul.cc
 bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);
 absl::Status LowerMatMul(const ir::Node& node, ProgramBuilder& builder);
@@ -56,6 +60,7 @@ bool SupportsSplit(const ir::Graph& graph, const ir::Node& node);
 bool SupportsPad(const ir::Graph& graph, const ir::Node& node);
 bool SupportsExpand(const ir::Graph& graph, const ir::Node& node);
 bool SupportsGather(const ir::Graph& graph, const ir::Node& node);
+bool SupportsDepthToSpace(const ir::Graph& graph, const ir::Node& node);  // and SpaceToDepth
 bool SupportsResize(const ir::Graph& graph, const ir::Node& node);
 absl::Status LowerReshape(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerTranspose(const ir::Node& node, ProgramBuilder& builder);
@@ -65,6 +70,8 @@ absl::Status LowerSplit(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerPad(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerExpand(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerGather(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerDepthToSpace(const ir::Node& node, ProgramBuilder& builder);
+absl::Status LowerSpaceToDepth(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerResize(const ir::Node& node, ProgramBuilder& builder);
 
 }  // namespace omkit::npu_int8

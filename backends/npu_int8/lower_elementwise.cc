@@ -228,7 +228,17 @@ absl::Status LowerQuantize(const Node& node, ProgramBuilder& builder) {
   return absl::OkStatus();
 }
 
+const Node* DequantizeInside(const Graph& graph, const Node& node) {
+  const bool linear = node.op == OpKind::kResize && node.attrs.String("mode", "nearest") == "linear" && SupportsResize(graph, node);
+  const bool argmax = (node.op == OpKind::kArgMax || node.op == OpKind::kArgMin) && SupportsArgMax(graph, node);
+  const Node* producer = linear || argmax ? graph.Producer(node.inputs[0]) : nullptr;
+  if (producer == nullptr || producer->op != OpKind::kDequantize || !IsU8(InputType(graph, *producer, 0))) return nullptr;
+  return graph.OnlyUser(node.inputs[0]) == &node ? producer : nullptr;
+}
+
 absl::Status LowerDequantize(const Node& node, ProgramBuilder& builder) {
+  const Node* user = builder.graph().OnlyUser(node.outputs[0]);
+  if (user != nullptr && DequantizeInside(builder.graph(), *user) == &node) return absl::OkStatus();
   const QuantParams& q = builder.type(node.inputs[0]).quant;
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
   const Place out = builder.NewLike(node.outputs[0], in);

@@ -287,6 +287,51 @@ absl::Status LowerGather(const Node& node, ProgramBuilder& builder) {
 
 namespace {
 
+// An image of `blocks` x `blocks` places per pixel, and the same elements with one channel per place, as views of equal dims
+// [N, C, place row, place column, H, W].
+View ByPlace(const View& spread, int64_t blocks) {
+  View view = spread;
+  view.rank = 6;
+  const int64_t dims[] = {spread.dims[0], spread.dims[1], blocks, blocks, spread.dims[2] / blocks, spread.dims[3] / blocks};
+  const int64_t strides[] = {spread.strides[0], spread.strides[1],          spread.strides[2],
+                             spread.strides[3], spread.strides[2] * blocks, spread.strides[3] * blocks};
+  std::copy(dims, dims + 6, view.dims);
+  std::copy(strides, strides + 6, view.strides);
+  return view;
+}
+View ByChannel(const View& deep, int64_t blocks, bool channels_first) {
+  View view = deep;
+  view.rank = 6;
+  const int64_t channels = deep.dims[1] / (blocks * blocks), step = deep.strides[1];
+  const int64_t place = channels_first ? step : step * channels;
+  const int64_t dims[] = {deep.dims[0], channels, blocks, blocks, deep.dims[2], deep.dims[3]};
+  const int64_t strides[] = {deep.strides[0], channels_first ? step * blocks * blocks : step, place * blocks, place, deep.strides[2],
+                             deep.strides[3]};
+  std::copy(dims, dims + 6, view.dims);
+  std::copy(strides, strides + 6, view.strides);
+  return view;
+}
+
+}  // namespace
+
+bool SupportsDepthToSpace(const Graph& graph, const Node& node) { return Movable(graph, node); }
+
+absl::Status LowerDepthToSpace(const Node& node, ProgramBuilder& builder) {
+  const int64_t blocks = node.attrs.Int("blocksize", 1);
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
+  const Place out = builder.NewLike(node.outputs[0], in);
+  return AddCopy(node, in, ByChannel(in.view, blocks, node.attrs.String("mode", "DCR") == "CRD"), out, ByPlace(out.view, blocks), builder);
+}
+
+absl::Status LowerSpaceToDepth(const Node& node, ProgramBuilder& builder) {
+  const int64_t blocks = node.attrs.Int("blocksize", 1);
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
+  const Place out = builder.NewLike(node.outputs[0], in);
+  return AddCopy(node, in, ByPlace(in.view, blocks), out, ByChannel(out.view, blocks, false), builder);
+}
+
+namespace {
+
 // Where the samples of one axis come from, read off the operator's reference meaning: a ramp resized along that axis alone gives the
 // (fractional) source coordinate of every output.
 absl::StatusOr<std::vector<double>> SourceCoordinates(const Graph& graph, const Node& node, int axis) {
@@ -306,6 +351,16 @@ absl::StatusOr<std::vector<double>> SourceCoordinates(const Graph& graph, const 
   return coordinates;
 }
 
+kernels::ResizeQuant QuantOf(const TensorType& type) {
+  return type.quantized() ? kernels::ResizeQuant{type.quant.scale[0], type.quant.zero_point[0]} : kernels::ResizeQuant{1.0f, 0};
+}
+
+// The Quantize to bytes that alone reads the node's result.
+const Node* QuantizeBehind(const Graph& graph, const Node& node) {
+  const Node* user = graph.OnlyUser(node.outputs[0]);
+  return user != nullptr && user->op == ir::OpKind::kQuantize && IsU8(OutputType(graph, *user)) && !graph.IsOutput(user->outputs[0]) ? user : nullptr;
+}
+
 }  // namespace
 
 bool SupportsResize(const Graph& graph, const Node& node) {
@@ -321,10 +376,15 @@ bool SupportsResize(const Graph& graph, const Node& node) {
 absl::Status LowerResize(const Node& node, ProgramBuilder& builder) {
   const Shape& x = builder.type(node.inputs[0]).shape;
   const Shape& y = builder.type(node.outputs[0]).shape;
-  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
-  const Place out = builder.NewLike(node.outputs[0], in);
+  const bool linear = node.attrs.String("mode", "nearest") == "linear";
+  const Node* dequantize = DequantizeInside(builder.graph(), node);
+  const Node* quantize = linear ? QuantizeBehind(builder.graph(), node) : nullptr;
+  const ValueId source = dequantize != nullptr ? dequantize->inputs[0] : node.inputs[0];
+  const ValueId target = quantize != nullptr ? quantize->outputs[0] : node.outputs[0];
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(source));
+  const Place out = builder.NewLike(target, in);
   std::vector<BlockId> operands = {in.block, out.block};
-  if (node.attrs.String("mode", "nearest") == "nearest") {
+  if (!linear) {
     const std::vector<int> order = PhysicalOrder(out.view);
     kernels::ResizeNearestParams params{Permuted(in.view, order), Permuted(out.view, order), 0};
     for (size_t i = 0; i < order.size(); ++i) {
@@ -357,7 +417,8 @@ absl::Status LowerResize(const Node& node, ProgramBuilder& builder) {
   }
   const std::vector<int> order = PhysicalOrder(out.view);
   const auto position = [&](int axis) { return static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin()); };
-  const kernels::ResizeLinearParams params{Permuted(in.view, order), Permuted(out.view, order), position(2), position(3)};
+  const kernels::ResizeLinearParams params{Permuted(in.view, order),      Permuted(out.view, order),    position(2), position(3),
+                                           QuantOf(builder.type(source)), QuantOf(builder.type(target))};
   if (params.axis_y > params.axis_x) return absl::InternalError("columns lie further apart than rows");
   builder.AddStep(node, kernels::ResizeLinearKernel(builder.isa()), params, operands);
   return absl::OkStatus();

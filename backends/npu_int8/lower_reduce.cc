@@ -2,7 +2,7 @@
 #include <limits>
 #include <optional>
 
-#include "backends/kernels/argmax_f32/argmax_f32.h"
+#include "backends/kernels/argmax/argmax.h"
 #include "backends/kernels/layernorm_f32/layernorm_f32.h"
 #include "backends/kernels/reduce_f32/reduce_f32.h"
 #include "backends/kernels/softmax_f32/softmax_f32.h"
@@ -139,15 +139,17 @@ bool SupportsArgMax(const Graph& graph, const Node& node) {
 }
 
 absl::Status LowerArgMax(const Node& node, ProgramBuilder& builder) {
-  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
+  // Bytes are in the order of their reals.
+  const Node* dequantize = DequantizeInside(builder.graph(), node);
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(dequantize != nullptr ? dequantize->inputs[0] : node.inputs[0]));
   OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(node.attrs.Int("axis", 0), in.view.rank));
   const Place out = builder.NewPlain(node.outputs[0]);
   const View kept = KeepDims(out.view, builder.type(node.inputs[0]).shape, 1u << axis, node.attrs.Int("keepdims", 1) != 0);
   const std::vector<int> order = PhysicalOrder(in.view);
   const auto new_axis = static_cast<int>(std::find(order.begin(), order.end(), axis) - order.begin());
-  const kernels::ArgMaxF32Params params{Permuted(in.view, order), Permuted(kept, order), new_axis, node.op == OpKind::kArgMin ? 1 : 0,
-                                        node.attrs.Int("select_last_index", 0) != 0 ? 1 : 0};
-  builder.AddStep(node, kernels::ArgMaxF32Kernel(builder.isa()), params, {in.block, out.block});
+  const kernels::ArgMaxParams params{Permuted(in.view, order), Permuted(kept, order), new_axis, node.op == OpKind::kArgMin ? 1 : 0,
+                                     node.attrs.Int("select_last_index", 0) != 0 ? 1 : 0};
+  builder.AddStep(node, kernels::ArgMaxKernel(builder.isa()), params, {in.block, out.block});
   return absl::OkStatus();
 }
 

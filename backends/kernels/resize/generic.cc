@@ -1,4 +1,5 @@
 // Output rows along the innermost axis: whole runs when that axis keeps its size, indexed elements when it is resized.
+#include "backends/kernels/lanes.h"
 #include "backends/kernels/lanes_f32.h"
 #include "backends/kernels/resize/resize.h"
 #include "backends/kernels/tier.h"
@@ -53,10 +54,125 @@ OMKIT_INLINE Table TableAt(const void* data, int64_t count) {
 
 OMKIT_INLINE F32 Mix(F32 a, F32 b, F32 weight) { return Fma(weight, b - a, a); }
 
-OMKIT_INLINE F32 LoadIndexed(const float* from, const int32_t* index, int64_t stride, int lanes) {
-  alignas(64) float values[kWidth] = {};
+// Reading and writing sixteen neighbours as reals: floats as they are, bytes as Dequantize and Quantize steps turn them.
+struct Floats {
+  typedef float Element;
+  explicit Floats(const ResizeQuant&) {}
+  OMKIT_INLINE F32 ToReal(const float* from, int lanes) const { return LoadSome(from, lanes); }
+  OMKIT_INLINE void FromReal(float* to, F32 v, int lanes) const { StoreSome(to, v, lanes); }
+};
+struct Bytes {
+  typedef uint8_t Element;
+  float scale;
+  int32_t zero_point;
+  Rounding rounding;
+  explicit Bytes(const ResizeQuant& q) : scale(q.scale), zero_point(q.zero_point), rounding(MakeRounding(q.zero_point, 0, 255)) {}
+  OMKIT_INLINE F32 ToReal(const uint8_t* from, int lanes) const {
+    const LanesF32 v = ToFloat(Widen(LoadSome<LanesU8>(from, lanes)) - Splat(zero_point)) * Splat(scale);
+    F32 real;
+    __builtin_memcpy(&real, &v, sizeof real);
+    return real;
+  }
+  OMKIT_INLINE void FromReal(uint8_t* to, F32 v, int lanes) const {
+    LanesF32 real;
+    __builtin_memcpy(&real, &v, sizeof real);
+    StoreSome(to, Round(ZeroIfNan(real / Splat(scale)), rounding), lanes);
+  }
+};
+
+template <typename Form>
+OMKIT_INLINE F32 LoadReals(const Form& form, const typename Form::Element* from, int64_t stride, int lanes) {
+  if (stride == 1) return form.ToReal(from, lanes);
+  typename Form::Element values[kWidth] = {};
+  for (int i = 0; i < lanes; ++i) values[i] = from[i * stride];
+  return form.ToReal(values, kWidth);
+}
+template <typename Form>
+OMKIT_INLINE F32 LoadIndexed(const Form& form, const typename Form::Element* from, const int32_t* index, int64_t stride, int lanes) {
+  typename Form::Element values[kWidth] = {};
   for (int i = 0; i < lanes; ++i) values[i] = from[index[i] * stride];
-  return Load(values);
+  return form.ToReal(values, kWidth);
+}
+template <typename Form>
+OMKIT_INLINE void StoreReals(const Form& form, typename Form::Element* to, int64_t stride, F32 v, int lanes) {
+  if (stride == 1) return form.FromReal(to, v, lanes);
+  typename Form::Element values[kWidth];
+  form.FromReal(values, v, kWidth);
+  for (int i = 0; i < lanes; ++i) to[i * stride] = values[i];
+}
+
+// Four corners and the weight of the vertical mix.
+template <typename T>
+struct Rows {
+  const T* top;
+  const T* bottom;
+  F32 wy;
+};
+
+// The innermost axis keeps its size: `count` neighbours of one output pixel. A last short run overlaps the one before it.
+template <typename In, typename Out>
+OMKIT_INLINE void MixRun(const In& in, const Out& out, const Rows<typename In::Element>& rows, int64_t left, int64_t right, float weight,
+                         typename Out::Element* to, int64_t si, int64_t so, int64_t count) {
+  const F32 wx = Set(weight);
+  for (int64_t begin = 0; begin < count; begin += kWidth) {
+    const bool whole = count >= kWidth;
+    const int64_t i = whole && begin + kWidth > count ? count - kWidth : begin;
+    const int lanes = whole ? kWidth : static_cast<int>(count);
+    const F32 upper = Mix(LoadReals(in, rows.top + left + i * si, si, lanes), LoadReals(in, rows.top + right + i * si, si, lanes), wx);
+    const F32 lower = Mix(LoadReals(in, rows.bottom + left + i * si, si, lanes), LoadReals(in, rows.bottom + right + i * si, si, lanes), wx);
+    StoreReals(out, to + i * so, so, Mix(upper, lower, rows.wy), lanes);
+  }
+}
+
+// The innermost axis is the horizontal one.
+template <typename In, typename Out>
+OMKIT_INLINE void MixAlongX(const In& in, const Out& out, const Rows<typename In::Element>& rows, const Table& tx, typename Out::Element* to,
+                            int64_t si, int64_t so, int64_t count) {
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = count - i < kWidth ? static_cast<int>(count - i) : kWidth;
+    const F32 wx = LoadSome(tx.weight + i, lanes);
+    const F32 upper = Mix(LoadIndexed(in, rows.top, tx.low + i, si, lanes), LoadIndexed(in, rows.top, tx.high + i, si, lanes), wx);
+    const F32 lower = Mix(LoadIndexed(in, rows.bottom, tx.low + i, si, lanes), LoadIndexed(in, rows.bottom, tx.high + i, si, lanes), wx);
+    StoreReals(out, to + i * so, so, Mix(upper, lower, rows.wy), lanes);
+  }
+}
+
+template <typename In, typename Out>
+void RunLinear(const ResizeLinearParams& p, const KernelArgs& args) {
+  typedef typename In::Element InElement;
+  typedef typename Out::Element OutElement;
+  const In in_form(p.in_quant);
+  const Out out_form(p.out_quant);
+  const Table ty = TableAt(args.operands[2], p.out.dims[p.axis_y]), tx = TableAt(args.operands[3], p.out.dims[p.axis_x]);
+  const int last = p.out.rank - 1;
+  const bool along_x = p.axis_x == last;
+  const int64_t count = p.out.dims[last], si = p.in.strides[last], so = p.out.strides[last];
+  // One row: all pixels along the horizontal axis, unless that is the innermost one.
+  const int64_t pixels = along_x ? 1 : p.out.dims[p.axis_x], sx = along_x ? 0 : p.in.strides[p.axis_x], ox = along_x ? 0 : p.out.strides[p.axis_x];
+  int64_t rows = count > 0 && pixels > 0 ? 1 : 0;
+  for (int i = 0; i < last; ++i) rows *= i == p.axis_x ? 1 : p.out.dims[i];
+  const Part part = SplitWork(rows, 1, args.thread, args.threads);
+  for (int64_t row = part.begin; row < part.end; ++row) {
+    const InElement* in = static_cast<const InElement*>(args.operands[0]) + p.in.offset;
+    OutElement* out = static_cast<OutElement*>(args.operands[1]) + p.out.offset;
+    int64_t rest = row, y = 0;
+    for (int i = last - 1; i >= 0; --i) {
+      if (i == p.axis_x) continue;
+      const int64_t index = rest % p.out.dims[i];
+      rest /= p.out.dims[i];
+      out += index * p.out.strides[i];
+      if (i == p.axis_y) y = index;
+      else in += index * p.in.strides[i];
+    }
+    const Rows<InElement> source = {in + ty.low[y] * p.in.strides[p.axis_y], in + ty.high[y] * p.in.strides[p.axis_y], Set(ty.weight[y])};
+    if (along_x) {
+      MixAlongX(in_form, out_form, source, tx, out, si, so, count);
+      continue;
+    }
+    for (int64_t x = 0; x < pixels; ++x) {
+      MixRun(in_form, out_form, source, tx.low[x] * sx, tx.high[x] * sx, tx.weight[x], out + x * ox, si, so, count);
+    }
+  }
 }
 
 }  // namespace
@@ -77,44 +193,8 @@ void ResizeNearest(const KernelArgs& args) {
 void ResizeLinear(const KernelArgs& args) {
   ResizeLinearParams p;
   LoadParams(args, &p);
-  const Table ty = TableAt(args.operands[2], p.out.dims[p.axis_y]), tx = TableAt(args.operands[3], p.out.dims[p.axis_x]);
-  const int last = p.out.rank - 1;
-  const bool along_x = p.axis_x == last;
-  const int64_t count = p.out.dims[last], si = p.in.strides[last], so = p.out.strides[last];
-  int64_t rows = p.out.dims[last] > 0 ? 1 : 0;
-  for (int i = 0; i < last; ++i) rows *= p.out.dims[i];
-  const Part part = SplitWork(rows, 1, args.thread, args.threads);
-  for (int64_t row = part.begin; row < part.end; ++row) {
-    const float* in = static_cast<const float*>(args.operands[0]) + p.in.offset;
-    float* out = static_cast<float*>(args.operands[1]) + p.out.offset;
-    int64_t rest = row, y = 0, x = 0;
-    for (int i = last - 1; i >= 0; --i) {
-      const int64_t index = rest % p.out.dims[i];
-      rest /= p.out.dims[i];
-      out += index * p.out.strides[i];
-      if (i == p.axis_y) y = index;
-      else if (i == p.axis_x) x = index;
-      else in += index * p.in.strides[i];
-    }
-    const float* top = in + ty.low[y] * p.in.strides[p.axis_y];
-    const float* bottom = in + ty.high[y] * p.in.strides[p.axis_y];
-    const F32 wy = Set(ty.weight[y]);
-    const int64_t left = along_x ? 0 : tx.low[x] * p.in.strides[p.axis_x], right = along_x ? 0 : tx.high[x] * p.in.strides[p.axis_x];
-    for (int64_t i = 0; i < count; i += kWidth) {
-      const int lanes = count - i < kWidth ? static_cast<int>(count - i) : kWidth;
-      F32 upper, lower;
-      if (along_x) {
-        const F32 wx = LoadSome(tx.weight + i, lanes);
-        upper = Mix(LoadIndexed(top, tx.low + i, si, lanes), LoadIndexed(top, tx.high + i, si, lanes), wx);
-        lower = Mix(LoadIndexed(bottom, tx.low + i, si, lanes), LoadIndexed(bottom, tx.high + i, si, lanes), wx);
-      } else {
-        const F32 wx = Set(tx.weight[x]);
-        upper = Mix(LoadStrided(top + left + i * si, si, lanes), LoadStrided(top + right + i * si, si, lanes), wx);
-        lower = Mix(LoadStrided(bottom + left + i * si, si, lanes), LoadStrided(bottom + right + i * si, si, lanes), wx);
-      }
-      StoreStrided(out + i * so, so, Mix(upper, lower, wy), lanes);
-    }
-  }
+  if (p.in.element_size == 1) p.out.element_size == 1 ? RunLinear<Bytes, Bytes>(p, args) : RunLinear<Bytes, Floats>(p, args);
+  else p.out.element_size == 1 ? RunLinear<Floats, Bytes>(p, args) : RunLinear<Floats, Floats>(p, args);
 }
 
 }  // namespace OMKIT_TIER_NAMESPACE

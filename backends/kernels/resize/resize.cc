@@ -72,8 +72,9 @@ absl::StatusOr<std::shared_ptr<const void>> PrepareNearest(const runtime::Step& 
 absl::Status VerifyLinear(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ResizeLinearParams), 4, 4));
   const ResizeLinearParams p = runtime::ParamsOf<ResizeLinearParams>(step);
-  OMKIT_RETURN_IF_ERROR(VerifyOperandView("input", p.in, 4, step.operands[0]));
-  OMKIT_RETURN_IF_ERROR(VerifyOperandView("output", p.out, 4, step.operands[1]));
+  OMKIT_RETURN_IF_ERROR(VerifyOperandView("input", p.in, p.in.element_size == 1 ? 1 : 4, step.operands[0]));
+  OMKIT_RETURN_IF_ERROR(VerifyOperandView("output", p.out, p.out.element_size == 1 ? 1 : 4, step.operands[1]));
+  for (const ResizeQuant* q : {&p.in_quant, &p.out_quant}) OMKIT_RETURN_IF_ERROR(VerifyRange("zero point", q->zero_point, 0, 255));
   OMKIT_RETURN_IF_ERROR(VerifyRange("rank of the output", p.out.rank, p.in.rank, p.in.rank));
   OMKIT_RETURN_IF_ERROR(VerifyRange("horizontal axis", p.axis_x, 0, p.in.rank - 1));
   OMKIT_RETURN_IF_ERROR(VerifyRange("vertical axis", p.axis_y, 0, p.axis_x - 1));
@@ -92,7 +93,7 @@ absl::StatusOr<std::shared_ptr<const void>> PrepareLinear(const runtime::Step& s
 const runtime::KernelDef kRows[] = {
 #define OMKIT_TIER(tier, isa)                                                                               \
   {"resize_nearest." #tier, VerifyNearest, nullptr, PrepareNearest, RunTier<tier::ResizeNearest>, 1u << 1}, \
-      {"resize_linear_f32." #tier, VerifyLinear, nullptr, PrepareLinear, RunTier<tier::ResizeLinear>, 1u << 1},
+      {"resize_linear." #tier, VerifyLinear, nullptr, PrepareLinear, RunTier<tier::ResizeLinear>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };
@@ -100,7 +101,7 @@ const runtime::KernelDef kRows[] = {
 }  // namespace
 
 std::string ResizeNearestKernel(Isa isa) { return absl::StrCat("resize_nearest.", IsaName(isa)); }
-std::string ResizeLinearKernel(Isa isa) { return absl::StrCat("resize_linear_f32.", IsaName(isa)); }
+std::string ResizeLinearKernel(Isa isa) { return absl::StrCat("resize_linear.", IsaName(isa)); }
 void RegisterResizeKernels() { RegisterRows(kRows); }
 
 }  // namespace omkit::kernels

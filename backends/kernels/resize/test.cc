@@ -2,6 +2,7 @@
 
 #include "backends/kernels/resize/resize.h"
 #include "backends/kernels/tier_agreement.h"
+#include "base/quant.h"
 
 namespace omkit::kernels {
 namespace {
@@ -95,6 +96,41 @@ TEST_F(ResizeTest, LinearEqualsDoubleReferenceOnEveryTier) {
   }
 }
 
+// Bytes in and out: the bits of dequantizing, interpolating and quantizing one after the other.
+TEST_F(ResizeTest, LinearOnBytesEqualsThreeSteps) {
+  Random random(73);
+  for (int i = 0; i < 80; ++i) {
+    std::vector<int64_t> out_dims = {Pick(random, 1, 2), Pick(random, 1, 9), Pick(random, 1, 9), Pick(random, 1, 40)}, in_dims = out_dims;
+    ResizeLinearParams p = {};
+    p.axis_x = static_cast<int32_t>(Pick(random, 1, 3));
+    p.axis_y = static_cast<int32_t>(Pick(random, 0, p.axis_x - 1));
+    in_dims[p.axis_y] = Pick(random, 1, 9);
+    in_dims[p.axis_x] = Pick(random, 1, 9);
+    p.in = DenseView(in_dims.data(), 4, 4);
+    p.out = DenseView(out_dims.data(), 4, 4);
+    p.in_quant = {0.03125f, static_cast<int32_t>(Pick(random, 0, 255))};
+    p.out_quant = {Pick(random, 0, 1) ? 0.03125f : 0.07f, static_cast<int32_t>(Pick(random, 0, 255))};
+    const StepOperand ty = LinearTable(random, out_dims[p.axis_y], in_dims[p.axis_y]),
+                      tx = LinearTable(random, out_dims[p.axis_x], in_dims[p.axis_x]);
+    const std::vector<uint8_t> bytes = RandomBytes(random, p.in.elements());
+    std::vector<float> reals;
+    for (uint8_t b : bytes) reals.push_back(DequantizeValue(b, p.in_quant.scale, p.in_quant.zero_point));
+    const std::vector<float> floats(p.out.elements());
+    std::vector<uint8_t> want, got;
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(ResizeLinearKernel, p, {Arena(reals), Arena(floats), ty, tx}, 1, &want));
+    p.in = DenseView(in_dims.data(), 4, 1);
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(ResizeLinearKernel, p, {Arena(bytes), Arena(floats), ty, tx}, 1, &got));
+    ASSERT_EQ(got, want) << "case " << i;
+    p.out = DenseView(out_dims.data(), 4, 1);
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(ResizeLinearKernel, p, {Arena(bytes), Arena(std::vector<uint8_t>(p.out.elements())), ty, tx}, 1, &got));
+    for (int64_t e = 0; e < p.out.elements(); ++e) {
+      float v;
+      std::memcpy(&v, &want[e * 4], 4);
+      ASSERT_EQ(got[e], QuantizeValue(v, p.out_quant.scale, p.out_quant.zero_point, 0, 255)) << "case " << i << " element " << e;
+    }
+  }
+}
+
 TEST_F(ResizeTest, RefusesTablesThatPointOutsideTheInput) {
   const int64_t in[2] = {3, 4}, out[2] = {3, 2};
   const ResizeNearestParams nearest = {DenseView(in, 2, 4), DenseView(out, 2, 4), 2};
@@ -110,7 +146,7 @@ TEST_F(ResizeTest, RefusesTablesThatPointOutsideTheInput) {
   EXPECT_FALSE(VerifyStep(ResizeNearestKernel, nearest, {source, target, Arena(std::vector<int32_t>{0, 1})}).ok()) << "table that can change";
   EXPECT_FALSE(VerifyStep(ResizeNearestKernel, nearest, {source, target}).ok());
   EXPECT_FALSE(VerifyStep(ResizeNearestKernel, nearest, {source, target, Constant(std::vector<int32_t>{0})}).ok());
-  const ResizeLinearParams linear = {DenseView(in, 2, 4), DenseView(out, 2, 4), 0, 1};
+  const ResizeLinearParams linear = {DenseView(in, 2, 4), DenseView(out, 2, 4), 0, 1, {1.0f, 0}, {1.0f, 0}};
   const StepOperand ty = Constant(std::vector<int32_t>{0, 1, 2, 0, 1, 2, 0, 0, 0}), tx = Constant(std::vector<int32_t>{0, 1, 2, 4, 0, 0});
   EXPECT_EQ(VerifyStep(ResizeLinearKernel, linear, {source, target, ty, tx}), absl::OkStatus());
   StepRunner runner(ResizeLinearKernel(Isa::kGeneric), runtime::ParamBytes(linear));
