@@ -84,8 +84,8 @@ expect all.txt "the build after clean runs other actions"
 [[ $(sha256sum bazel-bin/*.om) == "$before" ]] || fail "building again gives other bytes"
 grep -qa "$tmp" bazel-bin/*.om bazel-bin/*.json && fail "a path of the machine is in an output"
 
-run test "${sandbox[@]}" --test_output=all //:net_budget //:net.accuracy > test.log 2>&1 || { cat test.log; fail "tests within their budgets"; }
-grep -E '^(size|cosine|same class)' test.log
+run test "${sandbox[@]}" --test_output=all //:net_budget //:net_budget.latency //:net.accuracy > test.log 2>&1 || { cat test.log; fail "tests within their budgets"; }
+grep -E '^(size|latency|cosine|same class)' test.log
 if run test "${sandbox[@]}" --test_output=all //:net_too_large > test.log 2>&1; then fail "a budget that is too small is kept"; fi
 grep -q 'FAILED: the offline model is larger than its budget' test.log || { cat test.log; fail "no message about the budget"; }
 run run //:net.info > info.log 2> run.err || { cat run.err; fail net.info; }
