@@ -37,7 +37,7 @@ class OneThread {
 
 // A layer as oneDNN plans it. All memory of an execution is in the host's scratch: the plan itself is shared by executions.
 struct Plan {
-  memory::desc x, w, y;                // in ONNX order, as they lie in the operands
+  memory::desc x, w, y;                  // in ONNX order, as they lie in the operands
   memory::desc x_in, w_in, bias, y_out;  // as the primitive wants them
   memory::desc scratchpad;
   dnnl::primitive primitive;
@@ -86,9 +86,10 @@ Plan MakePlan(const LayerParams& p) {
   memory::dims w = {p.out_channels, p.in_channels / p.group, p.kernel_height, p.kernel_width};
   if (p.group > 1) w = {p.group, p.out_channels / p.group, p.in_channels / p.group, p.kernel_height, p.kernel_width};
   plan.x = {x, in, Tag::abcd}, plan.w = {w, weights, p.group > 1 ? Tag::abcde : Tag::abcd}, plan.y = {y, out, Tag::abcd};
-  const dnnl::convolution_forward::desc description(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, {x, in_as, Tag::any}, {w, weights_as, Tag::any}, bias, {y, out, Tag::any},
-      {p.stride_height, p.stride_width}, {p.dilation_height - 1, p.dilation_width - 1}, {p.pad_top, p.pad_left}, {p.pad_bottom, p.pad_right});
+  const dnnl::convolution_forward::desc description(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, {x, in_as, Tag::any},
+                                                    {w, weights_as, Tag::any}, bias, {y, out, Tag::any}, {p.stride_height, p.stride_width},
+                                                    {p.dilation_height - 1, p.dilation_width - 1}, {p.pad_top, p.pad_left},
+                                                    {p.pad_bottom, p.pad_right});
   const dnnl::convolution_forward::primitive_desc chosen(description, Attributes(p), Cpu());
   Fill(chosen, &plan);
   plan.primitive = dnnl::convolution_forward(chosen);
@@ -121,27 +122,29 @@ int32_t Verify(const OmkitStep* step, OmkitError* error) {
   LayerParams p;
   if (!Read(step, &p)) return Fail(error, OMKIT_INVALID, "%llu parameter bytes", static_cast<unsigned long long>(step->params_size));
   constexpr int64_t kMost = 1 << 30, kMostStep = 1 << 16;
-  const bool sane = InRange({p.batch, p.in_channels, p.in_height, p.in_width, p.out_channels, p.out_height, p.out_width}, 1, kMost) &&
-                    InRange({p.kernel_height, p.kernel_width, p.stride_height, p.stride_width, p.dilation_height, p.dilation_width, p.group}, 1, kMostStep) &&
-                    InRange({p.pad_top, p.pad_left, p.pad_bottom, p.pad_right}, 0, kMostStep) && InRange({p.precision}, kFloat32, kInt8) &&
-                    InRange({p.x_zero, p.y_zero, p.residual_zero, p.act_min_q, p.act_max_q}, 0, 255) && p.in_channels % p.group == 0 &&
-                    p.out_channels % p.group == 0 && Small({p.batch, p.in_channels, p.in_height, p.in_width}) &&
-                    Small({p.batch, p.out_channels, p.out_height, p.out_width}) &&
-                    Small({p.out_channels, p.in_channels / p.group, p.kernel_height, p.kernel_width});
+  const bool sane =
+      InRange({p.batch, p.in_channels, p.in_height, p.in_width, p.out_channels, p.out_height, p.out_width}, 1, kMost) &&
+      InRange({p.kernel_height, p.kernel_width, p.stride_height, p.stride_width, p.dilation_height, p.dilation_width, p.group}, 1, kMostStep) &&
+      InRange({p.pad_top, p.pad_left, p.pad_bottom, p.pad_right}, 0, kMostStep) && InRange({p.precision}, kFloat32, kInt8) &&
+      InRange({p.x_zero, p.y_zero, p.residual_zero, p.act_min_q, p.act_max_q}, 0, 255) && p.in_channels % p.group == 0 &&
+      p.out_channels % p.group == 0 && Small({p.batch, p.in_channels, p.in_height, p.in_width}) &&
+      Small({p.batch, p.out_channels, p.out_height, p.out_width}) &&
+      Small({p.out_channels, p.in_channels / p.group, p.kernel_height, p.kernel_width});
   const bool int8 = p.precision == kInt8;
-  const bool forms = !(p.float_result != 0 && (!int8 || p.has_residual != 0)) && !(p.dense != 0 && (p.group != 1 || p.in_height != 1 || p.in_width != 1));
+  const bool forms =
+      !(p.float_result != 0 && (!int8 || p.has_residual != 0)) && !(p.dense != 0 && (p.group != 1 || p.in_height != 1 || p.in_width != 1));
   if (!sane || !forms) return Fail(error, OMKIT_INVALID, "the layer's numbers are out of range");
   const int64_t x_size = int8 ? 1 : 4, y_size = int8 && p.float_result == 0 ? 1 : 4;
   std::vector<int64_t> bytes = {ResultElements(p) * y_size, InputElements(p) * x_size, WeightElements(p) * x_size, p.out_channels * 4};
   if (int8) bytes.push_back(p.out_channels * 4);
   if (p.has_residual != 0) bytes.push_back(ResultElements(p) * y_size);
-  if (step->operand_count != bytes.size())
-    return Fail(error, OMKIT_INVALID, "%u operands, %zu are needed", step->operand_count, bytes.size());
+  if (step->operand_count != bytes.size()) return Fail(error, OMKIT_INVALID, "%u operands, %zu are needed", step->operand_count, bytes.size());
   for (uint32_t i = 0; i < step->operand_count; ++i) {
     if (step->operands[i].size < static_cast<uint64_t>(bytes[i]))
       return Fail(error, OMKIT_INVALID, "operand %u has %llu bytes, %lld are needed", i, static_cast<unsigned long long>(step->operands[i].size),
                   static_cast<long long>(bytes[i]));
-    if (i >= 2 && i < (int8 ? 5u : 4u) && step->operands[i].space != OMKIT_WEIGHTS) return Fail(error, OMKIT_INVALID, "operand %u is not in the weights", i);
+    if (i >= 2 && i < (int8 ? 5u : 4u) && step->operands[i].space != OMKIT_WEIGHTS)
+      return Fail(error, OMKIT_INVALID, "operand %u is not in the weights", i);
   }
   try {
     MakePlan(p);

@@ -32,12 +32,12 @@ struct LayerParams {
   int32_t precision;
   int32_t dense;  // a matrix product: batch rows of in_channels, no image
   int32_t has_residual;
-  int32_t float_result;                // with kInt8: the result is float32, there is no residual
-  int32_t x_zero, y_zero;              // with kInt8; x_zero is 0 for dense layers, whose bias holds it
+  int32_t float_result;    // with kInt8: the result is float32, there is no residual
+  int32_t x_zero, y_zero;  // with kInt8; x_zero is 0 for dense layers, whose bias holds it
   int32_t residual_zero, reserved;
   float residual_multiplier;
-  float act_min, act_max;              // float results
-  int32_t act_min_q, act_max_q;        // uint8 results
+  float act_min, act_max;        // float results
+  int32_t act_min_q, act_max_q;  // uint8 results
   int32_t reserved2;
 };
 

@@ -30,8 +30,7 @@ const OmkitSoc kSocs[] = {
 
 extern "C" const OmkitPlugin* omkit_plugin_entry(const OmkitHost* host) {
   onednn::host = host;
-  static const OmkitPlugin plugin = {sizeof(OmkitPlugin), OMKIT_PLUGIN_ABI_VERSION, "onednn",         "1.0",
-                                     onednn::kSocs,       3,                        1,                onednn::kKernels,
-                                     &onednn::kCompiler};
+  static const OmkitPlugin plugin = {sizeof(OmkitPlugin), OMKIT_PLUGIN_ABI_VERSION, "onednn", "1.0", onednn::kSocs, 3, 1,
+                                     onednn::kKernels,    &onednn::kCompiler};
   return &plugin;
 }

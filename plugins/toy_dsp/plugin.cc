@@ -27,7 +27,7 @@ const OmkitSoc kSocs[] = {
 
 extern "C" const OmkitPlugin* omkit_plugin_entry(const OmkitHost* host) {
   toy_dsp::host = host;
-  static const OmkitPlugin plugin = {sizeof(OmkitPlugin),   OMKIT_PLUGIN_ABI_VERSION, "toy_dsp",           "1.0", toy_dsp::kSocs, 1,
+  static const OmkitPlugin plugin = {sizeof(OmkitPlugin),   OMKIT_PLUGIN_ABI_VERSION, "toy_dsp",          "1.0", toy_dsp::kSocs, 1,
                                      toy_dsp::kKernelCount, toy_dsp::kKernels,        &toy_dsp::kCompiler};
   return &plugin;
 }

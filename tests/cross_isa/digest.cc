@@ -93,7 +93,8 @@ void Graphs(int count) {
       if (!omkit::CpuSupports(row.isa)) continue;
       omkit::runtime::ModelOptions options;
       options.check_soc = false;
-      std::cout << "outputs " << seed << " " << row.name << " " << Hash(RunFixed(Model::Load(*omkit::runtime::LoadedOmFrom(program), options))) << "\n";
+      std::cout << "outputs " << seed << " " << row.name << " " << Hash(RunFixed(Model::Load(*omkit::runtime::LoadedOmFrom(program), options)))
+                << "\n";
     }
   }
 }

@@ -38,7 +38,9 @@ absl::StatusOr<std::vector<std::string>> ListSamples(const std::string& folder) 
 
 absl::Status CheckSameInputs(const Model& a, const Model& b) {
   const auto same = [](const IoDesc& x, const IoDesc& y) { return x.name == y.name && x.dtype == y.dtype && x.dims == y.dims; };
-  const auto equal = [&](const std::vector<IoDesc>& x, const std::vector<IoDesc>& y) { return std::equal(x.begin(), x.end(), y.begin(), y.end(), same); };
+  const auto equal = [&](const std::vector<IoDesc>& x, const std::vector<IoDesc>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same);
+  };
   if (equal(a.inputs(), b.inputs()) && equal(a.outputs(), b.outputs())) return absl::OkStatus();
   return absl::InvalidArgumentError("the two models have different inputs or outputs");
 }
@@ -90,7 +92,8 @@ struct Closeness {
 absl::Status AddSample(const CompareRequest& request, const std::string& name, Model& model, Model& reference, Closeness* closeness) {
   std::vector<std::string> inputs;
   for (const IoDesc& io : model.inputs()) {
-    const std::string path = model.inputs().size() == 1 ? absl::StrCat(request.samples, "/", name) : absl::StrCat(request.samples, "/", io.name, "/", name);
+    const std::string path =
+        model.inputs().size() == 1 ? absl::StrCat(request.samples, "/", name) : absl::StrCat(request.samples, "/", io.name, "/", name);
     OMKIT_ASSIGN_OR_RETURN(std::string bytes, ReadFile(path, io.bytes + 1));
     if (bytes.size() != io.bytes)
       return absl::InvalidArgumentError(absl::StrCat("'", path, "' has ", bytes.size(), " bytes, input '", io.name, "' has ", io.bytes));
@@ -103,7 +106,8 @@ absl::Status AddSample(const CompareRequest& request, const std::string& name, M
     const double cosine = Cosine(a, b);
     closeness->sum_of_cosines += cosine;
     ++closeness->cosines;
-    if (cosine < closeness->least_cosine) closeness->least_cosine = cosine, closeness->worst = absl::StrCat("sample ", name, ", output '", model.outputs()[i].name, "'");
+    if (cosine < closeness->least_cosine)
+      closeness->least_cosine = cosine, closeness->worst = absl::StrCat("sample ", name, ", output '", model.outputs()[i].name, "'");
     if (i == 0) closeness->same_class += Largest(a) == Largest(b);
   }
   return absl::OkStatus();
@@ -130,7 +134,8 @@ absl::Status Compare(const CompareRequest& request, std::ostream& out) {
   if (closeness.least_cosine < request.min_cosine)
     return absl::FailedPreconditionError(absl::StrFormat("the least cosine is %.6f, asked for is %g", closeness.least_cosine, request.min_cosine));
   if (same_class < request.min_same_class)
-    return absl::FailedPreconditionError(absl::StrFormat("the same class has %g of the samples, asked for is %g", same_class, request.min_same_class));
+    return absl::FailedPreconditionError(
+        absl::StrFormat("the same class has %g of the samples, asked for is %g", same_class, request.min_same_class));
   return absl::OkStatus();
 }
 

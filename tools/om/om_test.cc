@@ -55,8 +55,8 @@ void ExpectContains(const std::string& text, const std::string& part) {
 TEST_F(OmTest, HelpNamesAllFlags) {
   const Result result = Om({"help"});
   EXPECT_EQ(result.code, 0);
-  for (const char* part : {"om info FILE", "om run FILE", "om compare FILE REFERENCE", "om backends", "--plugin_path", "--input FILE,...", "--output DIR", "--loop N",
-                           "--warmup N", "--threads N", "--profile"}) {
+  for (const char* part : {"om info FILE", "om run FILE", "om compare FILE REFERENCE", "om backends", "--plugin_path", "--input FILE,...",
+                           "--output DIR", "--loop N", "--warmup N", "--threads N", "--profile"}) {
     ExpectContains(result.out, part);
   }
   EXPECT_EQ(Om({"run", "--help"}).out, result.out);
@@ -128,7 +128,8 @@ TEST_F(OmTest, ComparesTwoModels) {
 TEST_F(OmTest, BackendsAreListed) {
   const Result result = Om({"backends"});
   EXPECT_EQ(result.code, 0) << result.err;
-  for (const char* part : {"npu_int8 (part of omkit)", "npu-int8-generic", "reference (part of omkit)", "cpu-reference"}) ExpectContains(result.out, part);
+  for (const char* part : {"npu_int8 (part of omkit)", "npu-int8-generic", "reference (part of omkit)", "cpu-reference"})
+    ExpectContains(result.out, part);
   const Result refused = Om({"backends", "--plugin_path=" + model_});
   EXPECT_EQ(refused.code, 1);
   ExpectContains(refused.out, "npu-int8-generic");
