@@ -76,7 +76,10 @@ class Search {
       if (options_.both_ways) {
         Layers others = all_;
         others.erase(layer);
-        OMKIT_ASSIGN_OR_RETURN(const TrialResult alone, options_.trial->Measure(RecipeOf(others)));
+        // Its bias correction is for the errors of the layers before it, which are not there.
+        Recipe only = RecipeOf(others);
+        only.nodes[layer].bias.clear();
+        OMKIT_ASSIGN_OR_RETURN(const TrialResult alone, options_.trial->Measure(only));
         s.noise_alone = alone.noise;
       }
       s.price = price - base.price;

@@ -38,8 +38,12 @@ constexpr double kSampleBytes = 160e6;
 // Ranges are refined tensor by tensor while the trials stay below so many multiply-adds, and so many trials.
 constexpr double kRefineOperations = 1.2e11;
 constexpr int kMostRefineTrials = 240;
-// Cosine at every output that the default promises: below it, layers go back to float without being asked.
-constexpr double kLeastCosine = 0.995;
+// Below the first cosine at an output, layers go back to float without being asked until the second is reached on the trial samples; other
+// samples then keep 0.995 or come close.
+constexpr double kDoubtfulCosine = 0.997;
+constexpr double kSafeCosine = 0.998;
+// Weights are rounded by their effect without being asked where the Gram matrices take no more multiply-adds than this.
+constexpr double kRoundOperations = 4e9;
 
 // Multiply-adds of a Conv or Dense; 0 for others.
 double MultiplyAdds(const ir::Graph& graph, const ir::Node& node) {
@@ -71,7 +75,7 @@ class RecipeMaker {
     OMKIT_RETURN_IF_ERROR(RefineRanges());
     const Recipe plain = recipe_;
     OMKIT_RETURN_IF_ERROR(TryEqualization(plain));
-    if (options_.effort == QuantEffort::kHigh) OMKIT_RETURN_IF_ERROR(TryRounding());
+    if (options_.effort == QuantEffort::kHigh || RoundingOperations() <= kRoundOperations) OMKIT_RETURN_IF_ERROR(TryRounding());
     OMKIT_RETURN_IF_ERROR(TryBiasCorrection("biases corrected", recipe_));
     // What equalization is worth may show only behind bias correction.
     if (recipe_.equalize.empty()) {
@@ -246,10 +250,10 @@ class RecipeMaker {
       search.price = [&](const Recipe& recipe) { return Latency(recipe); };
       search.on_better = options_.on_better;
     } else {
-      if (best_.cosine >= kLeastCosine) return absl::OkStatus();
+      if (best_.cosine >= kDoubtfulCosine) return absl::OkStatus();
       Log(LogLevel::kWarning, absl::StrFormat("quantize: the cosine similarity to the float network is %.4f at an output; looking for the layers to keep in "
                                               "float", best_.cosine));
-      search.target.least = kLeastCosine;
+      search.target.least = kSafeCosine;
       search.both_ways = false;
       search.price = [&](const Recipe& recipe) { return OperationPrice(recipe); };
     }
@@ -307,6 +311,14 @@ class RecipeMaker {
     if (candidate.equalize.empty()) return absl::OkStatus();
     const std::string what = absl::StrFormat("%d tensors equalized", candidate.equalize.size());
     return Consider(what, std::move(candidate));
+  }
+
+  double RoundingOperations() const {
+    double operations = 0;
+    for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(plan_.int8_node.size()); ++id) {
+      if (plan_.int8_node[id]) operations += passes::RoundingOperations(graph_, graph_.node(id));
+    }
+    return operations;
   }
 
   absl::Status TryRounding() {

@@ -37,7 +37,7 @@ struct QuantizeOptions {
   // Sees the statistics now and then while they are collected, and when they are complete; may be empty.
   std::function<absl::Status(const passes::Statistics&)> on_statistics;
   // The accuracy to reach by keeping layers in float, fastest first, with measured latencies. Without it the layers that spoil the result
-  // are kept in float only where an output would have a mean cosine below 0.995 otherwise.
+  // are kept in float only where an output would have a mean cosine below 0.997 otherwise.
   std::optional<AccuracyTarget> target;
   std::function<void(double)> search_progress;                // of that; may be empty
   std::function<absl::Status(const passes::Recipe&)> on_better;  // sees each best recipe of the search; may be empty

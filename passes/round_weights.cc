@@ -162,6 +162,13 @@ std::vector<int8_t> RoundByGram(const std::vector<double>& weights, const std::v
   return steps;
 }
 
+double RoundingOperations(const Graph& graph, const Node& node) {
+  Geometry g;
+  if ((node.op != OpKind::kConv && node.op != OpKind::kDense) || graph.ConstantInput(node, 1) == nullptr || !GeometryOf(graph, node, &g)) return 0;
+  const double k = static_cast<double>(g.per_output);
+  return k * k * (static_cast<double>(g.groups * kMostPositions) / 2 + 2 * static_cast<double>(g.outputs));
+}
+
 absl::Status RoundWeights(const Graph& original, Graph& quantized, const std::vector<std::vector<Tensor>>& samples,
                           const ir::EvaluatorFactory& evaluators, Recipe* recipe) {
   std::map<ir::NodeId, Trial> trials;

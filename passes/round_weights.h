@@ -20,6 +20,9 @@ namespace omkit::passes {
 // Steps, each -1, 0 or 1, for one output channel: `weights` in units of their scale, `gram` count x count, row-major.
 std::vector<int8_t> RoundByGram(const std::vector<double>& weights, const std::vector<double>& gram);
 
+// Multiply-adds that rounding a node's weights takes; 0 for nodes without.
+double RoundingOperations(const ir::Graph& graph, const ir::Node& node);
+
 // `original` is the float graph after equalization, `quantized` what Quantize made of a copy of it (its weights change). A layer keeps its new
 // rounding when the squared error of its output falls. Layers with more than 2,048 weights per output channel are passed over. Fills the
 // recipe's roundings.

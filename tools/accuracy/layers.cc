@@ -182,6 +182,8 @@ absl::Status MeasureEffects(const Graph& graph, const passes::Recipe& recipe, co
     for (const LayerResult& other : *layers) {
       if (other.node != (*layers)[i].node) alone.nodes[other.node].int8 = false;
     }
+    // Its bias correction is for the errors of the layers before it, which are not there.
+    alone.nodes[(*layers)[i].node].bias.clear();
     OMKIT_ASSIGN_OR_RETURN(const TrialResult result, trial->Measure(alone));
     (*layers)[i].effect_noise = result.noise;
     progress(static_cast<double>(i + 1) / static_cast<double>(layers->size()));
