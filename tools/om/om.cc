@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status.h"
+#include "tools/om/array.h"
 
 namespace omkit::om {
 namespace {
@@ -32,6 +33,7 @@ std::string Usage() {
       "  om info FILE          what an offline model holds\n"
       "  om run FILE [flags]   executes it and reports latencies\n"
       "  om compare FILE REFERENCE --samples DIR [flags]   how close its results are to another model's\n"
+      "  om array FILE --output=FILE.h   writes it as a C array for libomkit_rt, which needs no operating system\n"
       "  om backends [--plugin_path PATH:...]   backends, their chips and plugins\n"
       "  om help\n\n"
       "Flags (--name=value or --name value), of run where nothing else is said:\n";
@@ -139,6 +141,7 @@ const std::vector<CommandRow>& Commands() {
       {"info", 1, {}},
       {"run", 1, {"input", "output", "loop", "warmup", "threads", "profile", "plugin_path"}},
       {"compare", 2, {"samples", "min-cosine", "min-same-class", "threads", "plugin_path"}},
+      {"array", 1, {"output"}},
       {"backends", 0, {"plugin_path"}},
   };
   return *rows;
@@ -153,7 +156,7 @@ struct Command {
 absl::StatusOr<Command> ParseCommand(Arguments arguments) {
   const std::string& name = arguments[0];
   const auto row = std::find_if(Commands().begin(), Commands().end(), [&](const CommandRow& r) { return name == r.name; });
-  if (row == Commands().end()) return Unknown("command", name, {"info", "run", "compare", "backends", "help"});
+  if (row == Commands().end()) return Unknown("command", name, {"info", "run", "compare", "array", "backends", "help"});
   OMKIT_ASSIGN_OR_RETURN(const ParsedArguments parsed, Parse(arguments.subspan(1)));
   if (parsed.files.size() != row->files) {
     constexpr const char* kNeeds[] = {"no file", "one offline model", "two offline models"};
@@ -163,6 +166,7 @@ absl::StatusOr<Command> ParseCommand(Arguments arguments) {
     if (std::find(row->flags.begin(), row->flags.end(), flag) == row->flags.end())
       return absl::InvalidArgumentError(absl::StrCat("om ", name, " has no flag --", flag));
   }
+  if (name == "array" && parsed.flags.count("output") == 0) return absl::InvalidArgumentError("om array needs --output=FILE.h");
   Command command;
   command.name = name;
   if (name == "compare") {
@@ -177,6 +181,7 @@ absl::Status Execute(const Command& command, std::ostream& out) {
   if (command.name == "run") return Run(command.run, out);
   if (command.name == "info") return Info(command.run.model, out);
   if (command.name == "compare") return Compare(command.compare, out);
+  if (command.name == "array") return WriteArray(command.run.model, command.run.output, out);
   return Backends(command.run.plugin_path, out);
 }
 
