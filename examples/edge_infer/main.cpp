@@ -46,9 +46,8 @@ void PrintTop(const std::vector<float>& scores) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t(0));
   const size_t count = std::min<size_t>(5, order.size());
-  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](size_t a, size_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + count, order.end(),
+                    [&](size_t a, size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
   for (size_t i = 0; i < count; ++i) std::printf("  %zu. [%zu] %g\n", i + 1, order[i], scores[order[i]]);
 }
 

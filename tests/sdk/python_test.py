@@ -308,6 +308,13 @@ class Programs(unittest.TestCase):
         self.assertEqual(pure.returncode, 0, pure.stderr)
         self.assertEqual(len(glob.glob(out + '/20*/pure_infer_data_0.bin')), 1)
 
+    def test_ais_bench_profiles_and_dumps(self):
+        for switch, pattern in (('--profiler', '/PROF_*/*'), ('--dump', '/**/*input*')):
+            out = os.path.join(TMP, 'out' + switch)
+            result = script('-m', 'ais_bench', '--model', MODEL, '--output', out, '--output_dirname', 'x', switch, '1')
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertNotEqual(glob.glob(out + pattern, recursive=True), [], os.listdir(out))
+
     def test_ais_bench_refuses(self):
         for arguments, text in [(['--model', 'none.om'], 'none.om'), (['--model', MODEL, '--input', 'none'], "no file or folder 'none'"),
                                 (['--model', MODEL, '--dymBatch', '2'], 'no gears'), (['--model', MODEL, '--loop', '0'], '--loop'),

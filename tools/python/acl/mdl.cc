@@ -55,9 +55,8 @@ void AddDataset(py::module_ m) {
     const aclError code = aclmdlSetDatasetTensorDesc(At<aclmdlDataset>(dataset), At<aclTensorDesc>(desc), index);
     return py::make_tuple(dataset, code);
   });
-  m.def("get_dataset_tensor_desc", [](Address dataset, size_t index) {
-    return AddressOf(aclmdlGetDatasetTensorDesc(At<aclmdlDataset>(dataset), index));
-  });
+  m.def("get_dataset_tensor_desc",
+        [](Address dataset, size_t index) { return AddressOf(aclmdlGetDatasetTensorDesc(At<aclmdlDataset>(dataset), index)); });
 }
 
 // Reads {'dims': [...]} or {'dimCount': n, 'dims': [...]}; false when a number does not fit.

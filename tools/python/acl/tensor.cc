@@ -11,7 +11,8 @@ namespace {
 void AddBuffer(py::module_ m) {
   m.def("create_data_buffer", [](Address data, size_t size) { return AddressOf(aclCreateDataBuffer(At(data), size)); });
   m.def("destroy_data_buffer", [](Address buffer) { return aclDestroyDataBuffer(At<aclDataBuffer>(buffer)); });
-  m.def("update_data_buffer", [](Address buffer, Address data, size_t size) { return aclUpdateDataBuffer(At<aclDataBuffer>(buffer), At(data), size); });
+  m.def("update_data_buffer",
+        [](Address buffer, Address data, size_t size) { return aclUpdateDataBuffer(At<aclDataBuffer>(buffer), At(data), size); });
   m.def("get_data_buffer_addr", [](Address buffer) { return AddressOf(aclGetDataBufferAddr(At<aclDataBuffer>(buffer))); });
   m.def("get_data_buffer_size", [](Address buffer) { return aclGetDataBufferSize(At<aclDataBuffer>(buffer)); });
   m.def("get_data_buffer_size_v2", [](Address buffer) { return aclGetDataBufferSizeV2(At<aclDataBuffer>(buffer)); });
@@ -23,8 +24,7 @@ void AddTensor(py::module_ m) {
   AddBuffer(m);
   m.def("data_type_size", [](int type) { return aclDataTypeSize(static_cast<aclDataType>(type)); });
   m.def("create_tensor_desc", [](int type, const std::vector<int64_t>& dims, int format) {
-    return AddressOf(
-        aclCreateTensorDesc(static_cast<aclDataType>(type), static_cast<int>(dims.size()), dims.data(), static_cast<aclFormat>(format)));
+    return AddressOf(aclCreateTensorDesc(static_cast<aclDataType>(type), static_cast<int>(dims.size()), dims.data(), static_cast<aclFormat>(format)));
   });
   m.def("destroy_tensor_desc", [](Address desc) { aclDestroyTensorDesc(At<aclTensorDesc>(desc)); });
   m.def("get_tensor_desc_type", [](Address desc) { return static_cast<int>(aclGetTensorDescType(At<aclTensorDesc>(desc))); });

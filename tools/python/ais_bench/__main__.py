@@ -1,4 +1,5 @@
 """python3 -m ais_bench --model net.om [--input ...]; --help lists the options."""
+import json
 import os
 import sys
 import time
@@ -37,6 +38,21 @@ def mode_of(args):
     return 'dyndims' if args.auto_set_dymdims_mode else 'dynshape' if args.auto_set_dymshape_mode else 'static'
 
 
+def write_config(args):
+    """The file for acl.init that switches profiling or dumps on; what --acl_json_path names without them."""
+    if not args.profiler and not args.dump:
+        return args.acl_json_path
+    output = os.path.abspath(args.output)
+    if args.profiler:
+        config = {'profiler': {'switch': 'on', 'output': output, 'aic_metrics': 'PipeUtilization', 'aicpu': 'on'}}
+    else:
+        config = {'dump': {'dump_list': [], 'dump_op_switch': 'on', 'dump_path': output, 'dump_mode': 'all'}}
+    path = os.path.join(output, 'acl.json')
+    with open(path, 'w', encoding='utf-8') as f:
+        json.dump(config, f)
+    return path
+
+
 def run(session, args, folder, shape=None):
     """All inputs in one shape; returns the milliseconds of each measured execution and the batch size."""
     tensors = session.get_inputs()
@@ -69,8 +85,9 @@ def main():
         folder = report.OutputFolder(args.output, args.output_dirname or time.strftime('%Y_%m_%d-%H_%M_%S'), args.outfmt)
     session, times, batchsize = None, [], 1
     try:
+        config = write_config(args)
         for device in args.device.split(','):
-            session = InferSession(int(device), args.model, args.acl_json_path, args.debug)
+            session = InferSession(int(device), args.model, config, args.debug)
             print(f'[INFO] load model {args.model} success')
             for shape in inputs.shape_range(args.dymShape_range) if args.dymShape_range else [args.dymShape]:
                 some, batchsize = run(session, args, folder, shape)

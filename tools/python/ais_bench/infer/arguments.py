@@ -37,8 +37,8 @@ def parse(arguments=None):
     p.add_argument('--outputSize', help='bytes of each output of a model with open dimensions: 10000,10000')
     p.add_argument('--auto_set_dymdims_mode', type=_switch, default=False, help='1: gears from the shapes of .npy inputs')
     p.add_argument('--auto_set_dymshape_mode', type=_switch, default=False, help='1: shapes from those of .npy inputs')
-    p.add_argument('--profiler', type=_switch, default=False, help='use `om run --profile` or msprof instead')
-    p.add_argument('--dump', type=_switch, default=False, help='not available')
+    p.add_argument('--profiler', type=_switch, default=False, help='1: profiles into --output, as msprof does')
+    p.add_argument('--dump', type=_switch, default=False, help='1: dumps inputs and outputs of every operator into --output')
     p.add_argument('--acl_json_path', help='configuration file for acl.init')
     p.add_argument('--debug', type=_switch, default=False)
     p.add_argument('--display_all_summary', type=_switch, default=False, help='1: also the times of copies, which do not happen here')
@@ -47,8 +47,10 @@ def parse(arguments=None):
     shapes = [name for name in ('dymBatch', 'dymHW', 'dymDims', 'dymShape', 'dymShape_range') if getattr(args, name) is not None]
     if len(shapes) > 1:
         p.error(f"--{shapes[0]} and --{shapes[1]} exclude each other")
-    if args.profiler or args.dump:
-        p.error('--profiler and --dump: use `om run --profile`, or the keys of acl.json with --acl_json_path')
+    if args.profiler and args.dump:
+        p.error('--profiler and --dump exclude each other')
+    if (args.profiler or args.dump) and (not args.output or args.acl_json_path):
+        p.error('--profiler and --dump need --output and exclude --acl_json_path')
     if args.output_dirname and not args.output:
         p.error('--output_dirname needs --output')
     return args
