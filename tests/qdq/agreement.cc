@@ -1,7 +1,8 @@
 // Compiles a model and runs it on many samples beside the outputs of another runtime.
 //
-//   agreement MODEL.onnx SAMPLES OUTPUTS.bin [MIN_TOP1_AGREEMENT]
+//   agreement MODEL.onnx SAMPLES OUTPUTS.bin [MIN_TOP1_AGREEMENT [LABELS [OFFSET]]]
 //
+// LABELS: the class of each sample, the last number of a line; OFFSET is added to it. Prints the top-1 accuracy of both then.
 // SAMPLES: a folder of float32 tensors (one file per sample, in order of names) or one file of them; OUTPUTS.bin: the float32 output 0 of
 // the other runtime for every sample. Prints the share of samples with the same top-1 and the relative error; exit status 1 below the limit.
 #include <algorithm>
@@ -75,8 +76,18 @@ std::unique_ptr<runtime::Model> CompileModel(const std::string& path) {
 
 int Top1(const float* y, int64_t n) { return static_cast<int>(std::max_element(y, y + n) - y); }
 
+std::vector<int> ReadLabels(const std::string& path, int offset) {
+  std::ifstream in(path);
+  if (!in) Fail(absl::NotFoundError(path));
+  std::vector<int> labels;
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) labels.push_back(std::atoi(line.c_str() + line.find_last_of(" \t") + 1) + offset);
+  }
+  return labels;
+}
+
 int Run(int argc, char** argv) {
-  if (argc < 4) Fail(absl::InvalidArgumentError("usage: agreement MODEL.onnx SAMPLES OUTPUTS.bin [MIN_TOP1_AGREEMENT]"));
+  if (argc < 4) Fail(absl::InvalidArgumentError("usage: agreement MODEL.onnx SAMPLES OUTPUTS.bin [MIN_TOP1_AGREEMENT [LABELS [OFFSET]]]"));
   const std::unique_ptr<runtime::Model> model = CompileModel(argv[1]);
   const std::string samples = ReadSamples(argv[2]);
   const std::string outputs = ReadAll(argv[3]);
@@ -85,7 +96,9 @@ int Run(int argc, char** argv) {
   const size_t count = std::min(samples.size() / in_bytes, outputs.size() / out_bytes);
   const int64_t classes = static_cast<int64_t>(out_bytes / sizeof(float));
   std::vector<float> mine(classes), theirs(classes);
-  size_t same = 0;
+  const std::vector<int> labels = argc > 5 ? ReadLabels(argv[5], argc > 6 ? std::atoi(argv[6]) : 0) : std::vector<int>(count, -1);
+  if (labels.size() < count) Fail(absl::InvalidArgumentError("fewer labels than samples"));
+  size_t same = 0, my_hits = 0, their_hits = 0;
   double error = 0, energy = 0;
   for (size_t i = 0; i < count; ++i) {
     const void* in[] = {samples.data() + i * in_bytes};
@@ -93,7 +106,10 @@ int Run(int argc, char** argv) {
     const absl::Status status = model->Execute(in, out);
     if (!status.ok()) Fail(status);
     std::memcpy(theirs.data(), outputs.data() + i * out_bytes, out_bytes);
-    same += Top1(mine.data(), classes) == Top1(theirs.data(), classes);
+    const int my_class = Top1(mine.data(), classes), their_class = Top1(theirs.data(), classes);
+    same += my_class == their_class;
+    my_hits += my_class == labels[i];
+    their_hits += their_class == labels[i];
     for (int64_t k = 0; k < classes; ++k) {
       error += (mine[k] - theirs[k]) * (mine[k] - theirs[k]);
       energy += theirs[k] * theirs[k];
@@ -101,6 +117,9 @@ int Run(int argc, char** argv) {
   }
   const double agreement = count == 0 ? 0 : static_cast<double>(same) / static_cast<double>(count);
   std::printf("%zu samples, top-1 agreement %.4f, relative error %.4g\n", count, agreement, std::sqrt(error / (energy + 1e-30)));
+  const double percent = count == 0 ? 0 : 100.0 / static_cast<double>(count);
+  if (argc > 5)
+    std::printf("top-1 %.2f %%, the other runtime %.2f %%\n", static_cast<double>(my_hits) * percent, static_cast<double>(their_hits) * percent);
   return argc > 4 && agreement < std::atof(argv[4]) ? 1 : 0;
 }
 

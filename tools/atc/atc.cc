@@ -112,7 +112,8 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     compile.on_final_graph = [&](const ir::Graph& g) { export_error = frontends::WriteOnnx(g, {}, options.export_fake_quant); };
   }
   const absl::StatusOr<runtime::Program> program = Compile(*std::move(graph), compile);
-  if (!data_error.ok()) return WithCode(data_error, Stage::kCalibrationData, options.calibration_folder);
+  if (!data_error.ok())
+    return WithCode(data_error, Stage::kCalibrationData, options.compression_conf.empty() ? options.calibration_folder : options.compression_conf);
   if (options.quant.statistics_only && absl::IsCancelled(program.status())) return absl::OkStatus();
   if (!program.ok()) return WithCode(program.status(), Stage::kCompile, options.model);
   if (!export_error.ok()) return WithCode(export_error, Stage::kWrite, options.export_fake_quant);

@@ -138,7 +138,7 @@ TEST(Options, RefusesWhatIsMissingOrNotSupported) {
       {Complete({"--mode=1"}), "E10055", "--mode=1 is not supported"},
       {Complete({"--insert_op_conf=aipp.cfg"}), "E10055", "--insert_op_conf=aipp.cfg"},
       {Complete({"--dynamic_batch_size=1,2"}), "E10055", "--dynamic_batch_size"},
-      {Complete({"--compression_optimize_conf=c.cfg"}), "E10055", "use --quant_type=1 --calibrate_tool_path"},
+      {Complete({"--compression_optimize_conf=c.cfg", "--calibrate_tool_path=x", "--quant_type=1"}), "E10056", "--compression_optimize_conf"},
       {Complete({"--enable_compress_weight=true"}), "E10055", "--enable_compress_weight"},
       {Complete({"--external_weight=1"}), "E10055", "--external_weight=1"},
       {Complete({"--output_type=FP16"}), "E10055", "--output_type=FP16"},

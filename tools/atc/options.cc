@@ -6,9 +6,9 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "runtime/soc.h"
@@ -97,9 +97,10 @@ absl::Status ReadTarget(const Flags& flags, QuantOptions* quant) {
 }
 
 // Flags that mean something with --quant_type=1 only.
-constexpr const char* kQuantFlags[] = {"accuracy_metric", "accuracy_target", "calibrate_preprocess", "calibrate_method",         "calibrate_samples",    "calibrate_shard", "calibrate_statistics",
-                                       "calibrate_statistics_out", "calibrate_tool_path",  "keep_dtype",      "quant_effort",
-                                       "quant_recipe",             "quant_recipe_out"};
+constexpr const char* kQuantFlags[] = {"accuracy_metric",     "accuracy_target", "calibrate_preprocess", "calibrate_method",
+                                       "calibrate_samples",   "calibrate_shard", "calibrate_statistics", "calibrate_statistics_out",
+                                       "calibrate_tool_path", "keep_dtype",      "quant_effort",         "quant_recipe",
+                                       "quant_recipe_out"};
 
 absl::Status ReadQuant(const Flags& flags, QuantOptions* quant) {
   quant->preprocess = flags.Get("calibrate_preprocess");
@@ -121,7 +122,12 @@ absl::Status ReadQuant(const Flags& flags, QuantOptions* quant) {
 }
 
 absl::Status ReadQuantization(const Flags& flags, Options* options) {
-  options->int8 = flags.GetInt("quant_type") == 1;
+  options->compression_conf = flags.Get("compression_optimize_conf");
+  options->int8 = flags.GetInt("quant_type") == 1 || !options->compression_conf.empty();
+  for (const char* other : {"calibrate_tool_path", "calibrate_preprocess", "quant_recipe"}) {
+    if (!options->compression_conf.empty() && flags.Given(other))
+      return Error(ErrorCode::E10056, {"--compression_optimize_conf", absl::StrCat("--", other)});
+  }
   for (const char* flag : kQuantFlags) {
     if (!options->int8 && flags.Given(flag)) return Error(ErrorCode::E10057, {flag, "quant_type=1"});
   }

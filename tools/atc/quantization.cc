@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -18,6 +19,7 @@
 #include "frontends/calibration_data.h"
 #include "passes/statistics_file.h"
 #include "runtime/om_file.h"
+#include "tools/atc/compression_conf.h"
 #include "tools/atc/errors.h"
 #include "tools/atc/kept_nodes.h"
 
@@ -103,8 +105,8 @@ absl::StatusOr<double> RunMetric(const Options& options, const CompileRecipe& co
   unlink(om.c_str());
   double value = 0;
   if (status != 0 || !LastNumber(printed, &value)) {
-    return absl::InvalidArgumentError(absl::StrCat("--accuracy_metric: '", command, "' ", status != 0 ? absl::StrCat("ended with status ", status)
-                                                                                                        : "printed no number"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--accuracy_metric: '", command, "' ", status != 0 ? absl::StrCat("ended with status ", status) : "printed no number"));
   }
   return value;
 }
@@ -138,8 +140,11 @@ absl::Status ReadQuantizeOptions(const Options& options, const ir::Graph& graph,
   OMKIT_RETURN_IF_ERROR(ReadStatisticsFiles(quant, quantize));
   OMKIT_RETURN_IF_ERROR(ReadRecipe(quant, quantize));
   if (!options.calibration_folder.empty()) quantize->calibration = CalibrationFrom(options, data_error);
+  if (!options.compression_conf.empty()) OMKIT_RETURN_IF_ERROR(ReadCompressionConf(options.compression_conf, graph, quantize, data_error));
   if (!quant.statistics_out.empty()) {
-    quantize->on_statistics = [path = quant.statistics_out](const passes::Statistics& statistics) { return passes::WriteStatistics(statistics, path); };
+    quantize->on_statistics = [path = quant.statistics_out](const passes::Statistics& statistics) {
+      return passes::WriteStatistics(statistics, path);
+    };
   }
   if (!quant.recipe_out.empty()) {
     quantize->on_recipe = [path = quant.recipe_out](const passes::Recipe& recipe) {
@@ -148,7 +153,8 @@ absl::Status ReadQuantizeOptions(const Options& options, const ir::Graph& graph,
   }
   SetTarget(options, std::move(compile), quantize);
   if (!options.keep_dtype.empty()) {
-    OMKIT_ASSIGN_OR_RETURN(quantize->policy.skip_nodes, ReadKeptNodes(options.keep_dtype, graph));
+    OMKIT_ASSIGN_OR_RETURN(const std::set<std::string> kept, ReadKeptNodes(options.keep_dtype, graph));
+    quantize->policy.skip_nodes.insert(kept.begin(), kept.end());
   }
   return absl::OkStatus();
 }
