@@ -1,5 +1,7 @@
 #include "backends/compile.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "backends/backend.h"
 #include "backends/lower.h"
@@ -7,6 +9,7 @@
 #include "base/status.h"
 #include "frontends/qdq/absorb.h"
 #include "passes/fuse.h"
+#include "passes/insert_aipp.h"
 #include "passes/pass.h"
 #include "passes/recipe.h"
 #include "passes/shapes.h"
@@ -31,8 +34,8 @@ absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const Com
     recipe = passes::SerializeRecipe(followed, /*lines=*/false);
     return options.quantize.on_recipe ? options.quantize.on_recipe(followed) : absl::OkStatus();
   };
-  OMKIT_RETURN_IF_ERROR(passes::RunPasses(
-      {{"quantize", [&](ir::Graph& g) { return QuantizeGraph(quantize, soc.name, options.source_hash, g); }}}, PassOptions(options), graph));
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"quantize", [&](ir::Graph& g) { return QuantizeGraph(quantize, soc.name, options.source_hash, g); }}},
+                                          PassOptions(options), graph));
   return recipe;
 }
 
@@ -51,6 +54,15 @@ void FillManifest(const CompileOptions& options, const ir::Graph& graph, const s
   };
   // Keys are sorted.
   if (!recipe.empty()) program.manifest.insert(program.manifest.begin() + 4, {"quantization_recipe", recipe});
+}
+
+// What clients ask about image inputs: their layout, and the stage in front of the network, as text under the key "aipp.<input>".
+void DescribeAipp(const std::vector<passes::AippInput>& stages, runtime::Program& program) {
+  for (const passes::AippInput& stage : stages) {
+    program.inputs[stage.input].format = "NHWC";
+    program.manifest.push_back({absl::StrCat("aipp.", stage.input), aipp::ToText(stage.stage)});
+  }
+  std::sort(program.manifest.begin(), program.manifest.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
 }
 
 }  // namespace
@@ -83,17 +95,23 @@ absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const
   const bool own_quantization = frontends::CarriesQuantization(*graph);
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *graph));
   OMKIT_RETURN_IF_ERROR(passes::RunPasses(BackendsFor(soc.name).front()->Passes(), PassOptions(options), *graph));
+  std::vector<passes::AippInput> stages;
+  if (options.aipp) {
+    OMKIT_ASSIGN_OR_RETURN(stages, options.aipp(*graph));
+  }
   if (options.quant_type == QuantType::kInt8 && own_quantization) {
     Log(LogLevel::kWarning, "the model carries its own quantization (QuantizeLinear, DequantizeLinear), which is kept; calibration data is not used");
   } else if (options.quant_type == QuantType::kInt8) {
     OMKIT_ASSIGN_OR_RETURN(recipe, QuantizeToInt8(soc, options, *graph));
   }
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses({passes::InsertAipp(stages)}, PassOptions(options), *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
   ProgramBuilder builder(*graph, soc.isa);
   OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, *graph, builder), "lower"));
   OMKIT_ASSIGN_OR_RETURN(runtime::Program program, builder.Finish());
   program.soc_version = soc.name;
   FillManifest(options, *graph, recipe, program);
+  DescribeAipp(stages, program);
   return program;
 }
 

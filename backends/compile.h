@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "backends/quantize_graph.h"
 #include "ir/graph.h"
+#include "passes/insert_aipp.h"
 #include "runtime/program.h"
 
 namespace omkit {
@@ -27,6 +28,9 @@ struct CompileOptions {
   std::map<std::string, std::vector<int64_t>> input_shapes;
   QuantType quant_type = QuantType::kNone;
   QuantizeOptions quantize;  // with kInt8: samples or a recipe, and how
+  // What AIPP does in front of the inputs, asked once input shapes are bound; may be empty. Calibration samples are what the network sees
+  // behind it.
+  std::function<absl::StatusOr<std::vector<passes::AippInput>>(const ir::Graph&)> aipp;
   std::string command_line;                              // recorded in the manifest
   std::string source_hash;                               // of the model file, recorded in the manifest
   std::string dump_dir;                                  // when set: the graph after each pass

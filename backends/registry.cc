@@ -4,6 +4,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "backends/aipp/aipp.h"
 #include "backends/backend.h"
 #include "backends/npu_int8/npu_int8.h"
 #include "backends/reference/reference.h"
@@ -35,10 +36,10 @@ std::vector<const Backend*> BackendsFor(absl::string_view soc_version) {
     Added& added = AddedBackends();
     absl::MutexLock lock(&added.mutex);
     const auto it = added.by_soc.find(soc_version);
-    if (it != added.by_soc.end()) return {it->second, &npu_int8::NpuInt8Backend(), &reference::ReferenceBackend()};
+    if (it != added.by_soc.end()) return {it->second, &npu_int8::NpuInt8Backend(), &aipp::AippBackend(), &reference::ReferenceBackend()};
   }
   if (soc_version == runtime::kReferenceSoc) return {&reference::ReferenceBackend()};
-  return {&npu_int8::NpuInt8Backend(), &reference::ReferenceBackend()};
+  return {&npu_int8::NpuInt8Backend(), &aipp::AippBackend(), &reference::ReferenceBackend()};
 }
 
 }  // namespace omkit

@@ -1,5 +1,6 @@
 #include "backends/run_side.h"
 
+#include "backends/kernels/aipp/aipp.h"
 #include "backends/kernels/f32.h"
 #include "backends/kernels/u8.h"
 #include "backends/reference/run.h"
@@ -12,6 +13,7 @@ void RegisterAllKernels() {
   static const bool registered = [] {
     kernels::RegisterU8Kernels();
     kernels::RegisterF32Kernels();
+    kernels::RegisterAippKernels();
     reference::RegisterReferenceKernels();
     return true;
   }();

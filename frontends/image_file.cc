@@ -27,9 +27,18 @@ bool IsImageFileName(absl::string_view name) {
   return false;
 }
 
+namespace {
+
+constexpr absl::string_view kJpegStart = "\xff\xd8";
+constexpr absl::string_view kPngStart = "\x89PNG\r\n\x1a\n";
+
+}  // namespace
+
+bool StartsAsImage(absl::string_view bytes) { return absl::StartsWith(bytes, kJpegStart) || absl::StartsWith(bytes, kPngStart); }
+
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes) {
-  if (absl::StartsWith(bytes, "\xff\xd8")) return DecodeJpeg(bytes);
-  if (absl::StartsWith(bytes, "\x89PNG\r\n\x1a\n")) return DecodePng(bytes);
+  if (absl::StartsWith(bytes, kJpegStart)) return DecodeJpeg(bytes);
+  if (absl::StartsWith(bytes, kPngStart)) return DecodePng(bytes);
   if (bytes.empty()) return absl::InvalidArgumentError("the file is empty");
   return absl::InvalidArgumentError(absl::StrCat("neither a JPEG nor a PNG picture: it starts with '", absl::CHexEscape(bytes.substr(0, 8)), "'"));
 }

@@ -30,6 +30,9 @@ constexpr uint64_t kMaxImageFileBytes = uint64_t{1} << 29;
 // True for names that end in .jpg, .jpeg or .png in any case.
 bool IsImageFileName(absl::string_view name);
 
+// True for bytes that begin as a JPEG or PNG file does.
+bool StartsAsImage(absl::string_view bytes);
+
 // JPEG or PNG by the first bytes, whatever the name. Errors name the path: INVALID_ARGUMENT for anything that is not a whole, undamaged
 // picture, with the decoder's reason; RESOURCE_EXHAUSTED beyond the limits above; those of ReadFile. Thread-safe.
 absl::StatusOr<Image> ReadImageFile(const std::string& path);

@@ -157,6 +157,11 @@ const std::vector<Fitting>& FittingOperands() {
 }
 
 void Fit(Random& r, OpKind op, std::vector<Tensor>* inputs, Attrs* attrs) {
+  if (op == OpKind::kAipp) {
+    *inputs = {RandomTensor(r, DType::kUInt8, {1, 24, 16, 1})};
+    attrs->Set("stage", "aipp_mode: static network: 1x3x16x16 input_format: YUV420SP_U8 src_image_size_w: 16 src_image_size_h: 16");
+    return;
+  }
   for (const Fitting& f : FittingOperands()) {
     if (f.op != op) continue;
     inputs->clear();

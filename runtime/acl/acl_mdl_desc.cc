@@ -65,7 +65,8 @@ size_t Count(const char* function, const aclmdlDesc* handle, IoList list) {
   });
 }
 
-aclError Dims(const char* function, const aclmdlDesc* handle, IoList list, size_t index, aclmdlIODims* dims) {
+// `image`: an image input as a picture, not as bytes.
+aclError Dims(const char* function, const aclmdlDesc* handle, IoList list, size_t index, aclmdlIODims* dims, bool image = false) {
   return Enter(function, [&]() -> aclError {
     if (dims == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "dims is null");
     std::shared_ptr<const ModelInfo> info;
@@ -73,8 +74,9 @@ aclError Dims(const char* function, const aclmdlDesc* handle, IoList list, size_
     ACL_RETURN_IF_ERROR(UseIo(handle, list, index, &info, &io));
     std::memset(dims, 0, sizeof *dims);
     std::snprintf(dims->name, sizeof dims->name, "%s", io->short_name.c_str());
-    dims->dimCount = std::min<size_t>(io->dims.size(), ACL_MAX_DIM_CNT);
-    std::copy_n(io->dims.begin(), dims->dimCount, dims->dims);
+    const std::vector<int64_t>& shape = image && !io->image_dims.empty() ? io->image_dims : io->dims;
+    dims->dimCount = std::min<size_t>(shape.size(), ACL_MAX_DIM_CNT);
+    std::copy_n(shape.begin(), dims->dimCount, dims->dims);
     return ACL_SUCCESS;
   });
 }
@@ -176,7 +178,7 @@ size_t aclmdlGetOutputSizeByIndex(aclmdlDesc* modelDesc, size_t index) {
 }
 
 aclError aclmdlGetInputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims) {
-  return acl::Dims(__func__, modelDesc, &ModelInfo::inputs, index, dims);
+  return acl::Dims(__func__, modelDesc, &ModelInfo::inputs, index, dims, true);
 }
 aclError aclmdlGetInputDimsV2(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims) {
   return acl::Dims(__func__, modelDesc, &ModelInfo::inputs, index, dims);

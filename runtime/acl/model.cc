@@ -48,7 +48,7 @@ aclFormat FormatOf(const std::string& format) {
 std::vector<IoInfo> IoInfos(const std::vector<IoDesc>& list, const char* kind, uint32_t id) {
   std::vector<IoInfo> infos;
   for (const IoDesc& io : list) {
-    IoInfo info{io.name, io.name, TypeOf(io.dtype), FormatOf(io.format), io.dims, static_cast<size_t>(io.bytes)};
+    IoInfo info{io.name, io.name, TypeOf(io.dtype), FormatOf(io.format), io.dims, static_cast<size_t>(io.bytes), {}};
     if (info.name.size() >= ACL_MAX_TENSOR_NAME_LEN) {
       info.short_name = "acl_modelId_" + std::to_string(id) + "_" + kind + "_" + std::to_string(infos.size());
     }
@@ -120,6 +120,8 @@ std::shared_ptr<const ModelInfo> MakeModelInfo(const runtime::Program& program, 
   for (const runtime::Step& step : program.steps) {
     if (!step.node.empty()) info->original_ops.emplace(step.node, "[" + step.node + "]");
   }
+  info->aipp = AippInfos(program);
+  for (const AippInfo& aipp : info->aipp) info->inputs[aipp.input].image_dims = ImageDims(aipp.stage);
   return info;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "acl/acl.h"
+#include "runtime/acl/aipp_info.h"
 #include "runtime/acl/memory.h"
 #include "runtime/acl/slot_table.h"
 #include "runtime/acl/tensor.h"
@@ -27,6 +28,7 @@ struct IoInfo {
   aclFormat format;
   std::vector<int64_t> dims;
   size_t bytes;
+  std::vector<int64_t> image_dims;  // n,h,w,c of an input with AIPP; empty otherwise
 };
 
 // What a model description tells. Lives on after the model.
@@ -36,6 +38,7 @@ struct ModelInfo {
   std::vector<IoInfo> inputs;
   std::vector<IoInfo> outputs;
   std::map<std::string, std::string> original_ops;  // "conv1" -> "[conv1]"
+  std::vector<AippInfo> aipp;
 };
 
 // `id` 0: made from a file without loading.

@@ -27,6 +27,7 @@ enum class HandleType : uint8_t {
   kSubscribeConfig = 13,
   kStepInfo = 14,
   kStamp = 15,
+  kAipp = 20,
 };
 
 // All objects of one type; thread-safe. 64 bits: generation 31, index 24, tag 8, and a last bit of 1 that no aligned address has.

@@ -50,6 +50,7 @@ Objects MakeObjects(uint32_t model, bool with_context) {
   At(objects, Object::kSubscribeConfig) = Bits(aclprofCreateSubscribeConfig(1, ACL_AICORE_NONE, &fd));
   At(objects, Object::kStepInfo) = Bits(aclprofCreateStepInfo());
   At(objects, Object::kStamp) = Bits(aclprofCreateStamp());
+  At(objects, Object::kAipp) = Bits(aclmdlCreateAIPP(1));
   void* memory = nullptr;
   if (with_context) {
     EXPECT_EQ(aclrtMalloc(&memory, 64, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
@@ -89,6 +90,7 @@ void Destroy(Objects& objects) {
   aclprofDestroySubscribeConfig(reinterpret_cast<aclprofSubscribeConfig*>(At(objects, Object::kSubscribeConfig)));
   aclprofDestroyStepInfo(reinterpret_cast<aclprofStepInfo*>(At(objects, Object::kStepInfo)));
   aclprofDestroyStamp(reinterpret_cast<void*>(At(objects, Object::kStamp)));
+  aclmdlDestroyAIPP(reinterpret_cast<aclmdlAIPP*>(At(objects, Object::kAipp)));
   if (At(objects, Object::kStream) == 0) return;
   aclopDestroyHandle(reinterpret_cast<aclopHandle*>(At(objects, Object::kOpHandle)));
   aclrtDestroyStream(reinterpret_cast<void*>(At(objects, Object::kStream)));

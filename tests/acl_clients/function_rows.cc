@@ -346,6 +346,31 @@ void AddDescRows(std::vector<FunctionRow>* rows) {
                             });
 }
 
+void AddAippRows(std::vector<FunctionRow>* rows) {
+  const Arg aipp = H(Object::kAipp), on = N(0, 7), number = N(0), image = N(0, 9), real = Real(1);
+  rows->insert(rows->end(), {
+                                INIT(aclmdlGetFirstAippInfo, Model(), N(0, 9), Out()),
+                                INIT(aclmdlGetAippType, Model(), N(0, 9), Out(), Out()),
+                                VALUE(aclmdlAIPP*, aclmdlCreateAIPP, nullptr, N(1, 0)),
+                                PLAIN(aclmdlDestroyAIPP, aipp),
+                                PLAIN(aclmdlGetAippDataSize, N(1, 0), Out()),
+                                PLAIN(aclmdlSetAIPPInputFormat, aipp, N(3, 11)),
+                                PLAIN(aclmdlSetAIPPCscParams, aipp, on, number, number, number, number, number, number, number, number, number,
+                                      number, number, number, number, number, number),
+                                PLAIN(aclmdlSetAIPPRbuvSwapSwitch, aipp, on),
+                                PLAIN(aclmdlSetAIPPAxSwapSwitch, aipp, on),
+                                PLAIN(aclmdlSetAIPPSrcImageSize, aipp, number, number),
+                                PLAIN(aclmdlSetAIPPScfParams, aipp, N(0, 1), number, number, number, number, image),
+                                PLAIN(aclmdlSetAIPPCropParams, aipp, on, number, number, number, number, image),
+                                PLAIN(aclmdlSetAIPPPaddingParams, aipp, on, number, number, number, number, image),
+                                PLAIN(aclmdlSetAIPPDtcPixelMean, aipp, number, number, number, number, image),
+                                PLAIN(aclmdlSetAIPPDtcPixelMin, aipp, real, real, real, real, image),
+                                PLAIN(aclmdlSetAIPPPixelVarReci, aipp, real, real, real, real, image),
+                                CONTEXT(aclmdlSetInputAIPP, Model(), Dataset(), N(0, 9), aipp),
+                                CONTEXT(aclmdlSetAIPPByInputIndex, Model(), Dataset(), N(0, 9), aipp),
+                            });
+}
+
 int32_t IgnoreDump(const acldumpChunk*, int32_t) { return 0; }
 
 void AddRecordRows(std::vector<FunctionRow>* rows) {
@@ -431,6 +456,7 @@ const std::vector<FunctionRow>& FunctionRows() {
     AddStreamRows(all);
     AddMemoryRows(all);
     AddModelRows(all);
+    AddAippRows(all);
     AddDescRows(all);
     AddRecordRows(all);
     AddOperatorRows(all);

@@ -32,6 +32,7 @@ enum class Object {
   kSubscribeConfig,
   kStepInfo,
   kStamp,
+  kAipp,
   kModel,   // a number
   kDevice,  // 64 bytes of device memory
   kCount,

@@ -43,7 +43,24 @@ printf '\x00\x00\xc0\x7f%.0s' $(seq 784) >calib/nan.bin
 expect "NaN sample" "nan.bin" -- "${compile[@]}" --model="$model" $shape --quant_type=1 --calibrate_tool_path=calib
 expect "output folder" "output|missing" -- "$atc" --framework=5 --output=missing/x --soc_version=host --model="$model" $shape
 expect "bare word" "word" -- "${compile[@]}" --model="$model" $shape word
-expect "unfinished feature" "insert_op_conf" -- "${compile[@]}" --model="$model" $shape --insert_op_conf=aipp.cfg
+# aipp WORDS FIELDS: a static AIPP block with these fields is refused.
+aipp() { printf 'aipp_op {\n  aipp_mode: static\n  %s\n}\n' "$2" >aipp.cfg; expect "AIPP: $2" "$1" -- "${compile[@]}" --model="$model" $shape --insert_op_conf=aipp.cfg; }
+expect "missing AIPP file" "E10410|aipp_missing.cfg" -- "${compile[@]}" --model="$model" $shape --insert_op_conf=aipp_missing.cfg
+expect "AIPP flag alone" "E10057|aipp_strict" -- "${compile[@]}" --model="$model" $shape --aipp_strict
+aipp "E13018|aipp.cfg|3:|unknown field 'mean_chan_0'; did you mean 'mean_chn_0'" "mean_chan_0: 1"
+aipp "E13018|2147483648" "src_image_size_w: 2147483648"
+aipp "E10052|input_format must be configured" "csc_switch: false"
+nv12="input_format: YUV420SP_U8 csc_switch: true matrix_r0c0: 256 matrix_r0c1: 0 matrix_r1c0: 0 matrix_r1c1: 0 matrix_r1c2: 0 matrix_r2c0: 0 matrix_r2c2: 0"
+hd="$nv12 src_image_size_w: 1920 src_image_size_h: 1080"
+aipp "E10052|load_start_pos_w is 5, but must be even" "$hd crop: true load_start_pos_w: 5"
+aipp "E10052|is more than src_image_size_h 1080" "$hd crop: true load_start_pos_h: 1060"
+aipp "E10052|mean_chn_0 is nan" "input_format: YUV400_U8 mean_chn_0: nan"
+aipp "E10052|YUV400_U8 has no colours" "input_format: YUV400_U8 csc_switch: true"
+aipp "E10052|must be equal to src_image_size_w 30" "input_format: YUV400_U8 src_image_size_w: 30 src_image_size_h: 28"
+printf 'aipp_op { aipp_mode: static %s resize: true }\n' "$hd" >aipp.cfg
+expect "AIPP resize in strict mode" "E10052|resize only support Hi3796CV300ES and Hi3796CV300CS" -- "${compile[@]}" --model="$model" $shape --insert_op_conf=aipp.cfg --aipp_strict
+printf 'aipp_op { aipp_mode: dynamic }\n' >aipp.cfg
+expect "AIPP without a largest image" "E10052|max_src_image_size" -- "${compile[@]}" --model="$model" $shape --insert_op_conf=aipp.cfg
 head -c 20000 "$model" >cut.onnx
 expect "truncated model" "cut.onnx" -- "${compile[@]}" --model=cut.onnx $shape
 # A model whose only node is NoSuchOperator(x) -> y.

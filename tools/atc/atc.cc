@@ -65,6 +65,31 @@ void NoteSoc(const std::string& soc_version, std::ostream& out) {
   out << "\n";
 }
 
+absl::StatusOr<frontends::AippConfig> ReadAipp(const std::string& path) {
+  absl::StatusOr<frontends::AippConfig> config = frontends::ReadAippConfig(path);
+  if (config.ok()) return config;
+  const std::string reason(config.status().message());
+  if (absl::IsNotFound(config.status())) return Error(ErrorCode::E10410, {path});
+  if (absl::IsInvalidArgument(config.status()) && !absl::StrContains(reason, path)) return Error(ErrorCode::E13018, {path, reason});
+  return Error(ErrorCode::E13001, {path, reason});
+}
+
+// The stages for the network's inputs. Warnings go to `out`, whatever the log level: they tell of results that may not be what is meant.
+std::function<absl::StatusOr<std::vector<passes::AippInput>>(const ir::Graph&)> AippFrom(const frontends::AippConfig& config,
+                                                                                         const frontends::AippRules& rules, std::ostream& out) {
+  return [&config, &rules, &out](const ir::Graph& graph) -> absl::StatusOr<std::vector<passes::AippInput>> {
+    std::vector<frontends::NetworkInput> inputs;
+    for (const ir::ValueId v : graph.inputs()) inputs.push_back({graph.value(v).name, graph.value(v).type.shape.vec()});
+    std::vector<std::string> warnings;
+    const auto resolved = frontends::ResolveAipp(config, inputs, rules, &warnings);
+    for (const std::string& warning : warnings) out << "Warning: " << warning << (warning.back() == '\n' ? "" : "\n");
+    if (!resolved.ok()) return Error(ErrorCode::E10052, {std::string(resolved.status().message())});
+    std::vector<passes::AippInput> stages;
+    for (const frontends::ResolvedAipp& one : *resolved) stages.push_back({one.input, one.stage});
+    return stages;
+  };
+}
+
 absl::Status CheckOutputs(const Options& options, const runtime::Program& program) {
   for (const runtime::IoDesc& output : program.outputs) {
     if (options.fp32_outputs && output.dtype != DType::kFloat32) {
@@ -106,6 +131,12 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     if (!ready && !frontends::CarriesQuantization(**graph)) {
       return Error(ErrorCode::E10058, {"--calibrate_tool_path", "--quant_type=1 needs a folder of calibration samples for this model."});
     }
+  }
+  // Not in the trials above: their samples are what the network sees.
+  frontends::AippConfig aipp;
+  if (!options.aipp_config.empty()) {
+    OMKIT_ASSIGN_OR_RETURN(aipp, ReadAipp(options.aipp_config));
+    compile.aipp = AippFrom(aipp, options.aipp_rules, out);
   }
   absl::Status export_error;
   if (!options.export_fake_quant.empty()) {

@@ -139,6 +139,20 @@ absl::Status ReadQuantization(const Flags& flags, Options* options) {
   return absl::OkStatus();
 }
 
+absl::Status ReadAipp(const Flags& flags, Options* options) {
+  options->aipp_config = flags.Get("insert_op_conf");
+  if (flags.Given("insert_op_conf") && options->aipp_config.empty()) return Error(ErrorCode::E10004, {"insert_op_conf"});
+  for (const char* flag : {"aipp_min_chn", "aipp_strict"}) {
+    if (flags.Given(flag) && options->aipp_config.empty()) return Error(ErrorCode::E10057, {flag, "insert_op_conf"});
+  }
+  if (flags.Given("insert_op_conf") && flags.Given("export_fake_quant")) return Error(ErrorCode::E10056, {"--insert_op_conf", "--export_fake_quant"});
+  const std::string meaning = flags.Get("aipp_min_chn");
+  if (meaning == "subtract") options->aipp_rules.min_meaning = frontends::MinMeaning::kSubtract;
+  if (meaning == "std") options->aipp_rules.min_meaning = frontends::MinMeaning::kStd;
+  options->aipp_rules.strict = flags.Get("aipp_strict") == "true";
+  return absl::OkStatus();
+}
+
 absl::Status ReadCompile(const Flags& flags, Options* options) {
   options->model = flags.Get("model");
   if (options->model.empty()) return Error(ErrorCode::E10054, {"--model"});
@@ -160,6 +174,7 @@ absl::Status ReadCompile(const Flags& flags, Options* options) {
     return Error(ErrorCode::E10055,
                  {absl::StrCat("--output_type=", output_type, " is not supported; outputs keep the type that the model gives them")});
   }
+  OMKIT_RETURN_IF_ERROR(ReadAipp(flags, options));
   return ReadQuantization(flags, options);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/log.h"
+#include "frontends/aipp/config.h"
 #include "tools/atc/flags.h"
 #include "tools/atc/input_shape.h"
 
@@ -48,7 +49,9 @@ struct Options {
   std::string export_fake_quant;   // ONNX file to write, or empty
   std::string compression_conf;    // --compression_optimize_conf; int8 is set with it
   QuantOptions quant;
-  bool show_model = false;         // --display_model_info
+  std::string aipp_config;  // --insert_op_conf: file, or empty
+  frontends::AippRules aipp_rules;
+  bool show_model = false;  // --display_model_info
 };
 
 // Errors have codes of errors.h. Logs, at level info, which of the given flags have no effect.
