@@ -10,13 +10,31 @@ struct DTypeRow {
   const char* name;
   bool is_float;
   bool is_integer;
+  bool is_narrow = false;
 };
 
 constexpr DTypeRow kRows[] = {
-    {0, "undefined", false, false}, {4, "float32", true, false}, {2, "float16", true, false}, {2, "bfloat16", true, false},
-    {8, "float64", true, false},    {1, "int8", false, true},    {1, "uint8", false, true},   {2, "int16", false, true},
-    {2, "uint16", false, true},     {4, "int32", false, true},   {4, "uint32", false, true},  {8, "int64", false, true},
-    {8, "uint64", false, true},     {1, "bool", false, false},
+    {0, "undefined", false, false},
+    {4, "float32", true, false},
+    {2, "float16", true, false},
+    {2, "bfloat16", true, false},
+    {8, "float64", true, false},
+    {1, "int8", false, true},
+    {1, "uint8", false, true},
+    {2, "int16", false, true},
+    {2, "uint16", false, true},
+    {4, "int32", false, true},
+    {4, "uint32", false, true},
+    {8, "int64", false, true},
+    {8, "uint64", false, true},
+    {1, "bool", false, false},
+    {1, "float8e4m3fn", false, false, true},
+    {1, "float8e4m3fnuz", false, false, true},
+    {1, "float8e5m2", false, false, true},
+    {1, "float8e5m2fnuz", false, false, true},
+    {1, "uint4", false, false, true},
+    {1, "int4", false, false, true},
+    {1, "float4e2m1", false, false, true},
 };
 
 const DTypeRow& Row(DType dtype) {
@@ -42,6 +60,7 @@ size_t SizeOf(DType dtype) { return Row(dtype).size; }
 const char* Name(DType dtype) { return Row(dtype).name; }
 bool IsFloat(DType dtype) { return Row(dtype).is_float; }
 bool IsInteger(DType dtype) { return Row(dtype).is_integer; }
+bool IsNarrow(DType dtype) { return Row(dtype).is_narrow; }
 bool IsValid(DType dtype) { return Row(dtype).size != 0; }
 
 Float16 ToFloat16(float value) {

@@ -132,6 +132,10 @@ absl::Status InferNode(Graph& graph, NodeId id) {
     if (value.type.dtype == DType::kUndefined) {
       return absl::InvalidArgumentError(absl::StrCat(Describe(node), ": the type of input ", i, " ('", value.name, "') is not known"));
     }
+    if (IsNarrow(value.type.dtype) && !def.Is(kNarrowTypes) && !def.Is(kMovement)) {
+      return absl::UnimplementedError(absl::StrCat(Describe(node), ": input ", i, " ('", value.name, "') is ", Name(value.type.dtype),
+                                                   ", which only Cast, QuantizeLinear, DequantizeLinear and operators that move elements take"));
+    }
   }
   InferContext ctx(graph, node);
   OMKIT_RETURN_IF_ERROR(Annotate(def.infer(ctx), Describe(node)));

@@ -27,6 +27,8 @@ enum OpTrait : uint32_t {
   kIntegerEval = 1u << 3,
   // f(x) is non-decreasing and keeps quantization parameters (MaxPool, Relu without range change): usable on raw integers.
   kOrderPreserving = 1u << 4,
+  // Takes the narrow types of base/narrow.h although it is no kMovement. InferNode refuses them for all other operators.
+  kNarrowTypes = 1u << 5,
 };
 
 // What shape inference sees of a node. Input types have a dtype; dims may be kUnknownDim.

@@ -166,12 +166,7 @@ absl::Status Variadic(OnnxNode& node) {
 
 absl::Status Cast(OnnxNode& node) {
   if (!node.attrs.Has("to")) return absl::InvalidArgumentError("attribute 'to' is missing");
-  const int64_t to = node.attrs.Int("to", 0);
-  if (to < 0 || to > 1000) return absl::InvalidArgumentError(absl::StrCat("attribute 'to' is ", to, ", which is no element type"));
-  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(to));
-  if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'to'");
-  node.attrs.Set("to", static_cast<int64_t>(*dtype));
-  node.attrs.Erase("saturate");
+  OMKIT_RETURN_IF_ERROR(TypeNumber(node, "to"));
   return Direct(node);
 }
 
@@ -202,33 +197,28 @@ absl::Status DFT(OnnxNode& node) {
 absl::Status CastLike(OnnxNode& node) {
   if (node.dtype(1) == DType::kUndefined) return absl::UnimplementedError("the type of input 1 is not known; use Cast");
   node.attrs.Set("to", static_cast<int64_t>(node.dtype(1)));
-  node.attrs.Erase("saturate");
   node.inputs.resize(1);
   return Direct(node);
 }
 
 absl::Status QuantizeLinear(OnnxNode& node) {
-  if (node.attrs.Int("block_size", 0) != 0) return absl::UnimplementedError("blocked quantization (block_size other than 0)");
-  if (node.attrs.Int("precision", 0) > 1) return absl::UnimplementedError("precision other than FLOAT");
-  const int64_t output = node.attrs.Int("output_dtype", 0);
-  for (const char* name : {"block_size", "precision", "output_dtype", "saturate"}) node.attrs.Erase(name);
-  if (output == 0) return Direct(node);
-  if (output < 0 || output > 1000)
-    return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", output, ", which is no element type"));
-  absl::StatusOr<DType> dtype = FromOnnxDType(static_cast<int>(output));
-  if (!dtype.ok()) return Annotate(dtype.status(), "attribute 'output_dtype'");
-  if (node.kind == ir::OpKind::kDequantizeLinear) {
-    if (*dtype != DType::kFloat32) return absl::UnimplementedError(absl::StrCat("output_dtype ", Name(*dtype)));
-    return Direct(node);
+  for (const char* name : {"output_dtype", "precision"}) {
+    if (node.attrs.Int(name, 0) == 0) node.attrs.Erase(name);
+    OMKIT_RETURN_IF_ERROR(TypeNumber(node, name));
   }
+  if (node.attrs.Int("block_size", 0) == 0) node.attrs.Erase("block_size");
+  if (node.kind == ir::OpKind::kDequantizeLinear || !node.attrs.Has("output_dtype")) return Direct(node);
+  const auto dtype = static_cast<DType>(node.attrs.Int("output_dtype", 0));
   if (node.has_input(2)) {
-    if (node.dtype(2) == *dtype) return Direct(node);
-    return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", Name(*dtype), " but the zero point is ", Name(node.dtype(2))));
+    if (node.dtype(2) == dtype || node.dtype(2) == DType::kUndefined) return Direct(node);
+    return absl::InvalidArgumentError(absl::StrCat("attribute 'output_dtype' is ", Name(dtype), " but the zero point is ", Name(node.dtype(2))));
   }
+  // A zero point says the same, and is what frontends/qdq reads.
   const Tensor* scale = node.constant(1);
-  if (scale == nullptr) return absl::UnimplementedError("output_dtype without zero point and with a scale that is not constant");
-  OMKIT_ASSIGN_OR_RETURN(Tensor zero_point, Tensor::Allocate(*dtype, scale->shape()));
+  if (scale == nullptr) return Direct(node);
+  OMKIT_ASSIGN_OR_RETURN(Tensor zero_point, Tensor::Allocate(dtype, scale->shape()));
   node.SetInput(2, node.Constant("zero_point", std::move(zero_point)));
+  node.attrs.Erase("output_dtype");
   return Direct(node);
 }
 

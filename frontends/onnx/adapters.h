@@ -14,7 +14,7 @@
 //   LayerNormalization  outputs that nothing reads are dropped; stash_type must be 1
 //   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
 //   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
-//   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; saturate is dropped (8-bit floats only)
+//   Cast                attribute to: an ONNX type number becomes the number of omkit's DType
 //   CastLike            Cast to the type of input 1, which must be known when the node is imported
 //   Scatter             ScatterElements; the old name ended with opset 11
 //   TopK                attribute k (opset < 10) becomes input 1
@@ -24,7 +24,7 @@
 //   DFT                 attribute axis (opset < 20, default 1) becomes input 2
 //   ConvInteger         MatMulInteger too: operands less their zero points, as float64 (exact), through Conv or MatMul, and Cast to int32
 //   DynamicQuantizeLinear  the standard's function body; a constant 0 gets scale 1/255
-//   QuantizeLinear      DequantizeLinear too; block_size must be 0; output_dtype without zero point becomes a zero point of that type
+//   QuantizeLinear      DequantizeLinear too; type numbers as in Cast; output_dtype without zero point becomes a zero point of that type
 //   QLinearConv         all QLinear<Op> and QGemm: the float operator between DequantizeLinear and QuantizeLinear
 //   DynamicQuantizeMatMul, DynamicQuantizeLSTM, MatMulIntegerToFloat, QAttention   float operators on dequantized operands
 //   AscendQuant, AscendAntiQuant, AscendDequant, AscendRequant   reals instead of integers; see adapt_ascend.cc

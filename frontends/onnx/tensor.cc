@@ -89,6 +89,31 @@ void NormalizeBools(Tensor* tensor) {
   for (int64_t i = 0; i < tensor->elements(); ++i) bytes[i] = bytes[i] != 0;
 }
 
+bool Is4Bit(DType dtype) { return dtype == DType::kInt4 || dtype == DType::kUInt4 || dtype == DType::kFloat4E2M1; }
+
+// In a file two 4-bit elements share a byte, the first in the lower half.
+uint64_t StoredBytes(DType dtype, int64_t elements) {
+  const auto count = static_cast<uint64_t>(elements);
+  return Is4Bit(dtype) ? count / 2 + count % 2 : count * SizeOf(dtype);
+}
+
+// Spreads packed halves over one byte per element; the packed bytes lie at the start of the tensor.
+void Unpack4Bit(Tensor* tensor) {
+  if (!Is4Bit(tensor->dtype())) return;
+  uint8_t* bytes = tensor->mutable_data<uint8_t>();
+  for (int64_t i = tensor->elements() - 1; i >= 0; --i) bytes[i] = static_cast<uint8_t>(bytes[i / 2] >> (i % 2 * 4) & 0xf);
+}
+
+absl::Status CopyNarrow(const TensorProto& p, Tensor* t) {
+  for (int i = 0; i < p.int32_data_size(); ++i) {
+    if (p.int32_data(i) < 0 || p.int32_data(i) > 0xff) {
+      return absl::InvalidArgumentError(absl::StrCat("element ", i, " holds ", p.int32_data(i), ", which is not an 8-bit pattern"));
+    }
+    t->mutable_data<uint8_t>()[i] = static_cast<uint8_t>(p.int32_data(i));
+  }
+  return absl::OkStatus();
+}
+
 // Bytes of the values as stored, before anything of that size is allocated.
 absl::Status CheckStorage(const TensorProto& p, DType dtype, int64_t elements) {
   const bool external = p.data_location() == TensorProto::EXTERNAL;
@@ -96,12 +121,12 @@ absl::Status CheckStorage(const TensorProto& p, DType dtype, int64_t elements) {
   if (sources > 1) return absl::InvalidArgumentError("stores its values twice (of raw_data, typed data and external data only one may be set)");
   if (!external && p.external_data_size() > 0) return absl::InvalidArgumentError("has external_data entries but is not marked EXTERNAL");
   if (external) return absl::OkStatus();
-  const uint64_t bytes = static_cast<uint64_t>(elements) * SizeOf(dtype);
+  const uint64_t bytes = StoredBytes(dtype, elements);
   if (!p.raw_data().empty() && p.raw_data().size() != bytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("has ", p.raw_data().size(), " bytes of raw_data but ", elements, " elements of ", Name(dtype), " need ", bytes));
   }
-  if (p.raw_data().empty() && TypedElements(p) != elements) {
+  if (p.raw_data().empty() && TypedElements(p) != (Is4Bit(dtype) ? static_cast<int64_t>(bytes) : elements)) {
     return absl::InvalidArgumentError(absl::StrCat("has ", TypedElements(p), " values but its dims need ", elements));
   }
   return absl::OkStatus();
@@ -118,16 +143,20 @@ absl::StatusOr<Tensor> Convert(const TensorProto& p, ExternalFiles* files) {
   OMKIT_RETURN_IF_ERROR(CheckStorage(p, dtype, elements));
   const bool external = p.data_location() == TensorProto::EXTERNAL;
   if (external && files == nullptr) return absl::InvalidArgumentError("keeps its values in an external file, which is not possible here");
-  if (external) OMKIT_RETURN_IF_ERROR(files->Check(p.external_data(), static_cast<uint64_t>(elements) * SizeOf(dtype)));
+  const uint64_t stored = StoredBytes(dtype, elements);
+  if (external) OMKIT_RETURN_IF_ERROR(files->Check(p.external_data(), stored));
   OMKIT_ASSIGN_OR_RETURN(Tensor tensor, Tensor::Allocate(dtype, Shape(dims)));
   if (external) {
-    OMKIT_RETURN_IF_ERROR(files->Read(p.external_data(), tensor.bytes(), tensor.mutable_raw()));
+    OMKIT_RETURN_IF_ERROR(files->Read(p.external_data(), stored, tensor.mutable_raw()));
   } else if (!p.raw_data().empty()) {
-    std::memcpy(tensor.mutable_raw(), p.raw_data().data(), tensor.bytes());
+    std::memcpy(tensor.mutable_raw(), p.raw_data().data(), stored);
+  } else if (IsNarrow(dtype)) {
+    OMKIT_RETURN_IF_ERROR(CopyNarrow(p, &tensor));
   } else {
     OMKIT_RETURN_IF_ERROR(CopyTyped(p, &tensor));
   }
   NormalizeBools(&tensor);
+  Unpack4Bit(&tensor);
   return tensor;
 }
 
@@ -153,11 +182,18 @@ absl::StatusOr<DType> FromOnnxDType(int data_type) {
     case TensorProto::INT64: return DType::kInt64;
     case TensorProto::UINT64: return DType::kUInt64;
     case TensorProto::BOOL: return DType::kBool;
+    case TensorProto::FLOAT8E4M3FN: return DType::kFloat8E4M3FN;
+    case TensorProto::FLOAT8E4M3FNUZ: return DType::kFloat8E4M3FNUZ;
+    case TensorProto::FLOAT8E5M2: return DType::kFloat8E5M2;
+    case TensorProto::FLOAT8E5M2FNUZ: return DType::kFloat8E5M2FNUZ;
+    case TensorProto::UINT4: return DType::kUInt4;
+    case TensorProto::INT4: return DType::kInt4;
+    case 23: return DType::kFloat4E2M1;  // FLOAT4E2M1, younger than the generated classes
     case TensorProto::UNDEFINED: return absl::InvalidArgumentError("has no element type");
     default: break;
   }
-  const std::string text =
-      absl::StrCat("has element type ", OnnxDTypeName(data_type), "; supported: FLOAT, FLOAT16, BFLOAT16, DOUBLE, BOOL and integers of 8 to 64 bits");
+  const std::string text = absl::StrCat("has element type ", OnnxDTypeName(data_type),
+                                        "; supported: FLOAT, FLOAT16, BFLOAT16, DOUBLE, BOOL, integers of 4 to 64 bits and floats of 4 and 8 bits");
   return TensorProto::DataType_IsValid(data_type) ? absl::UnimplementedError(text) : absl::InvalidArgumentError(text);
 }
 

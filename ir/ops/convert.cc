@@ -1,13 +1,14 @@
 // Changes of element type.
 //
-// Cast: attribute to is the number of an omkit DType (base/dtype.h). Floats to integers truncate; values out of range clamp.
+// Cast: attribute to is the number of an omkit DType (base/dtype.h). Floats to integers truncate; values out of range clamp. Narrow types
+// (base/narrow.h) round; attribute saturate (default 1) says what their floats do beyond the largest value.
 // Quantize and Dequantize are omkit's own: their parameters are the QuantParams of their tensors, per tensor or per slice of an axis.
 // Quantize also takes a quantized tensor and changes its parameters with one rounding.
-// QuantizeLinear and DequantizeLinear: ONNX 21 with scale and zero point as tensors, per tensor or per slice of attribute axis; the
-// zero point gives the quantized type (uint8 without one). Blocked quantization is refused.
+// QuantizeLinear and DequantizeLinear are in linear.cc.
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/narrow.h"
 #include "base/status.h"
 #include "ir/op.h"
 #include "ir/ops/element.h"
@@ -15,35 +16,6 @@
 
 namespace omkit::ir {
 namespace {
-
-// The zero point's type decides what a linear quantization stores.
-absl::Status CheckScaleAndZero(const InferContext& ctx) {
-  if (ctx.attrs().Int("block_size", 0) != 0) return absl::UnimplementedError("blocked quantization (block_size) is not supported");
-  OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 1));
-  const Shape& scale = ctx.shape(1);
-  if (ctx.has_input(2) && ctx.shape(2) != scale && ctx.shape(2).IsStatic() && scale.IsStatic() && ctx.shape(2).elements() != scale.elements()) {
-    return absl::InvalidArgumentError(absl::StrCat("scale has shape ", scale.ToString(), ", zero point ", ctx.shape(2).ToString()));
-  }
-  if (scale.rank() == 0 || (scale.rank() == 1 && scale.dim(0) == 1)) return absl::OkStatus();
-  if (scale.rank() > 1) {
-    return absl::UnimplementedError(absl::StrCat("a scale of shape ", scale.ToString(), " means blocked quantization, which is not supported"));
-  }
-  OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(ctx.attrs().Int("axis", 1), ctx.shape(0).rank()));
-  if (!Conflict(scale.dim(0), ctx.shape(0).dim(axis))) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(scale.dim(0), " scales for axis ", axis, " of ", ctx.shape(0).ToString()));
-}
-
-// Which scale element `e` uses; `axis` only matters when there are several.
-absl::StatusOr<SliceIndex> ScaleIndex(const EvalContext& ctx) {
-  QuantParams params;
-  params.scale.assign(ctx.input(1).elements(), 1.0f);
-  if (params.scale.size() > 1) {
-    OMKIT_ASSIGN_OR_RETURN(params.axis, NormalizeAxis(ctx.attrs.Int("axis", 1), ctx.input(0).shape().rank()));
-  }
-  return SliceIndex(ctx.input(0).shape(), params);
-}
-
-bool Is8Or16BitInteger(DType dtype) { return IsInteger(dtype) && SizeOf(dtype) <= 2; }
 
 template <typename T>
 void StoreAll(Tensor& out, T&& value_at) {
@@ -79,6 +51,17 @@ void QuantizeAgain(const Tensor& x, Tensor& out) {
   });
 }
 
+void CastNarrow(const Tensor& x, bool saturate, Tensor& out) {
+  const auto value = [&](int64_t i) { return IsNarrow(x.dtype()) ? FromNarrow(x.dtype(), x.data<uint8_t>()[i]) : static_cast<float>(RealAt(x, i)); };
+  if (IsNarrow(out.dtype())) {
+    for (int64_t i = 0; i < x.elements(); ++i) out.mutable_data<uint8_t>()[i] = ToNarrow(out.dtype(), value(i), saturate);
+    return;
+  }
+  DispatchDType(out.dtype(), [&](auto to) {
+    for (int64_t i = 0; i < x.elements(); ++i) out.mutable_data<decltype(to)>()[i] = ConvertElement<decltype(to)>(value(i));
+  });
+}
+
 }  // namespace
 
 absl::Status InferCast(InferContext& ctx) {
@@ -92,6 +75,10 @@ absl::Status InferCast(InferContext& ctx) {
 absl::Status EvalCast(const EvalContext& ctx) {
   const Tensor& x = ctx.input(0);
   Tensor& out = ctx.output(0);
+  if (IsNarrow(x.dtype()) || IsNarrow(out.dtype())) {
+    CastNarrow(x, ctx.attrs.Int("saturate", 1) != 0, out);
+    return absl::OkStatus();
+  }
   DispatchDType(x.dtype(), [&](auto from) {
     DispatchDType(out.dtype(), [&](auto to) {
       const auto* in = x.data<decltype(from)>();
@@ -138,54 +125,6 @@ absl::Status EvalDequantize(const EvalContext& ctx) {
   StoreAll(ctx.output(0), [&](int64_t i) {
     const int64_t s = slice(i);
     return DequantizeValue(static_cast<int32_t>(IntegerAt(x, i)), q.scale[s], q.zero_point[s]);
-  });
-  return absl::OkStatus();
-}
-
-absl::Status InferQuantizeLinear(InferContext& ctx) {
-  OMKIT_RETURN_IF_ERROR(ExpectNumeric(ctx, 0));
-  OMKIT_RETURN_IF_ERROR(CheckScaleAndZero(ctx));
-  const DType dtype = ctx.has_input(2) ? ctx.dtype(2) : DType::kUInt8;
-  if (!Is8Or16BitInteger(dtype)) {
-    return absl::InvalidArgumentError(absl::StrCat("the zero point is ", Name(dtype), ", expected an integer of 8 or 16 bits"));
-  }
-  return SetOutputChecked(ctx, 0, dtype, ctx.shape(0));
-}
-
-absl::Status EvalQuantizeLinear(const EvalContext& ctx) {
-  const Tensor& x = ctx.input(0);
-  Tensor& out = ctx.output(0);
-  OMKIT_ASSIGN_OR_RETURN(const SliceIndex slice, ScaleIndex(ctx));
-  const std::vector<double> scale = ReadReals(ctx.input(1));
-  std::vector<int64_t> zero(scale.size(), 0);
-  if (ctx.has_input(2)) zero = ReadIntegers(ctx.input(2));
-  const QuantRange range = RangeOf(out.dtype());
-  StoreAll(out, [&](int64_t i) {
-    const int64_t s = slice(i);
-    return QuantizeValue(static_cast<float>(RealAt(x, i)), static_cast<float>(scale[s]), static_cast<int32_t>(zero[s]), range.min, range.max);
-  });
-  return absl::OkStatus();
-}
-
-absl::Status InferDequantizeLinear(InferContext& ctx) {
-  OMKIT_RETURN_IF_ERROR(CheckScaleAndZero(ctx));
-  const bool fits = Is8Or16BitInteger(ctx.dtype(0)) || ctx.dtype(0) == DType::kInt32;
-  if (!fits || ctx.input(0).quantized()) {
-    return absl::InvalidArgumentError(absl::StrCat("input 0 is ", ctx.input(0).ToString(), ", expected a plain integer tensor of 8, 16 or 32 bits"));
-  }
-  if (ctx.has_input(2)) OMKIT_RETURN_IF_ERROR(ExpectSameDType(ctx, 0, 2));
-  return SetOutputChecked(ctx, 0, ValueDType(ctx, 1), ctx.shape(0));
-}
-
-absl::Status EvalDequantizeLinear(const EvalContext& ctx) {
-  const Tensor& x = ctx.input(0);
-  OMKIT_ASSIGN_OR_RETURN(const SliceIndex slice, ScaleIndex(ctx));
-  const std::vector<double> scale = ReadReals(ctx.input(1));
-  std::vector<int64_t> zero(scale.size(), 0);
-  if (ctx.has_input(2)) zero = ReadIntegers(ctx.input(2));
-  StoreAll(ctx.output(0), [&](int64_t i) {
-    const int64_t s = slice(i);
-    return static_cast<float>(IntegerAt(x, i) - zero[s]) * static_cast<float>(scale[s]);
   });
   return absl::OkStatus();
 }
