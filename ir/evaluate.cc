@@ -62,7 +62,7 @@ class Interpreter : public Evaluator {
       values[v] = *std::move(allocated);
       outputs.push_back(&values[v]);
     }
-    OMKIT_RETURN_IF_ERROR(Annotate(EvalOp(node.op, {node.attrs, inputs, outputs}), Describe(node)));
+    OMKIT_RETURN_IF_ERROR(Annotate(EvalOp(node.op, {node.attrs, inputs, outputs, node.bodies}), Describe(node)));
     for (ValueId v : node.outputs) {
       if (watched_[v]) observe(v, values[v]);
     }

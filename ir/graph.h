@@ -33,6 +33,8 @@ struct Value {
   int producer_index = 0;  // which output of the producer
 };
 
+class Graph;
+
 struct Node {
   NodeId id = kNoNode;
   OpKind op = OpKind::kIdentity;
@@ -40,6 +42,9 @@ struct Node {
   Attrs attrs;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
+  // Subgraphs of If, Loop and Scan (ir/ops/control.cc). A body sees nothing of the graph around it: what it reads from there is an input of
+  // the node and of the body. Bodies are shared between clones and never change; to change one, give the node another.
+  std::vector<std::shared_ptr<const Graph>> bodies;
 };
 
 struct Use {
@@ -95,6 +100,7 @@ class Graph {
   void SetAttr(NodeId node, absl::string_view name, Attr value) { nodes_[node]->attrs.Set(name, std::move(value)); }
   void EraseAttr(NodeId node, absl::string_view name) { nodes_[node]->attrs.Erase(name); }
   void SetOp(NodeId node, OpKind op) { nodes_[node]->op = op; }
+  void SetBodies(NodeId node, std::vector<std::shared_ptr<const Graph>> bodies) { nodes_[node]->bodies = std::move(bodies); }
   // Every reader of `from`, graph outputs included, reads `to` afterwards. A graph output keeps its name: it moves to `to`.
   void ReplaceUses(ValueId from, ValueId to);
   // Like ReplaceUses but leaves the reader `except` alone.

@@ -45,7 +45,7 @@ absl::Status EvalThroughFloat(const OpDef& def, const EvalContext& ctx) {
     OMKIT_ASSIGN_OR_RETURN(float_outputs[i], Tensor::Allocate(DType::kFloat32, ctx.outputs[i]->shape()));
     outputs[i] = &float_outputs[i];
   }
-  OMKIT_RETURN_IF_ERROR(def.eval({ctx.attrs, inputs, outputs}));
+  OMKIT_RETURN_IF_ERROR(def.eval({ctx.attrs, inputs, outputs, ctx.bodies}));
   for (size_t i = 0; i < ctx.outputs.size(); ++i) {
     if (outputs[i] != &float_outputs[i]) continue;
     Tensor& out = *ctx.outputs[i];

@@ -64,6 +64,7 @@ struct EvalContext {
   const Attrs& attrs;
   absl::Span<const Tensor* const> inputs;
   absl::Span<Tensor* const> outputs;
+  absl::Span<const std::shared_ptr<const Graph>> bodies = {};  // Node::bodies
 
   bool has_input(int i) const { return i < static_cast<int>(inputs.size()) && inputs[i] != nullptr; }
   const Tensor& input(int i) const { return *inputs[i]; }

@@ -5,6 +5,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "ir/op.h"
 
 namespace omkit::ir {
@@ -65,6 +67,9 @@ std::string ToText(const Graph& graph, const Node& node) {
   std::string line = absl::StrCat("node   '", absl::CEscape(node.name), "' ", OpName(node.op), "(", absl::StrJoin(inputs, ", "), ") -> ",
                                   absl::StrJoin(outputs, ", "));
   if (!attrs.empty()) absl::StrAppend(&line, " {", absl::StrJoin(attrs, ", "), "}");
+  for (const auto& body : node.bodies) {
+    absl::StrAppend(&line, "\n  body ", absl::StrReplaceAll(absl::StripTrailingAsciiWhitespace(ToText(*body)), {{"\n", "\n    "}}));
+  }
   return line;
 }
 

@@ -75,6 +75,11 @@ class Verifier {
       OMKIT_RETURN_IF_ERROR(CheckRead(node.inputs[i], absl::StrCat(Describe(node), " input ", i)));
     }
     for (int i = 0; i < outputs; ++i) OMKIT_RETURN_IF_ERROR(CheckWritten(node, i));
+    // Types inside a body follow from the inputs it gets; they are not stored there.
+    for (const auto& body : node.bodies) {
+      if (body == nullptr) return Broken(Describe(node), " lacks a body");
+      OMKIT_RETURN_IF_ERROR(Annotate(Verify(*body, VerifyTypes::kMayBeUnknown), absl::StrCat("body of ", Describe(node))));
+    }
     return absl::OkStatus();
   }
 

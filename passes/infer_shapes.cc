@@ -53,7 +53,7 @@ absl::Status Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
     OMKIT_ASSIGN_OR_RETURN(results[i], Tensor::Allocate(type));
     outputs.push_back(&results[i]);
   }
-  OMKIT_RETURN_IF_ERROR(ir::EvalOp(node.op, {node.attrs, inputs, outputs}));
+  OMKIT_RETURN_IF_ERROR(ir::EvalOp(node.op, {node.attrs, inputs, outputs, node.bodies}));
   const std::vector<ValueId> values = node.outputs;
   graph.RemoveNode(node.id);
   for (size_t i = 0; i < values.size(); ++i) graph.SetConstant(values[i], std::move(results[i]));

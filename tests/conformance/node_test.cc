@@ -123,7 +123,7 @@ absl::Status RunStepwise(ir::Graph& graph, absl::Span<const Tensor> inputs) {
     }
     std::vector<Tensor*> to;
     for (Tensor& t : results) to.push_back(&t);
-    OMKIT_RETURN_IF_ERROR(Annotate(ir::EvalOp(node.op, {node.attrs, from, to}), ir::Describe(node)));
+    OMKIT_RETURN_IF_ERROR(Annotate(ir::EvalOp(node.op, {node.attrs, from, to, node.bodies}), ir::Describe(node)));
     for (size_t i = 0; i < results.size(); ++i) graph.SetConstant(node.outputs[i], results[i]);
   }
   return absl::OkStatus();
