@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "frontends/qdq/absorb.h"
+#include "passes/control_flow.h"
 #include "passes/fuse.h"
 #include "passes/insert_aipp.h"
 #include "passes/pass.h"
@@ -85,6 +86,13 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::FuseResidual(),
           passes::FuseActivation(),
           passes::UniqueNames(),
+          passes::PrepareBodies([&](ir::Graph& body) -> absl::Status {
+            CompileOptions inner;
+            inner.soc_version = options.soc_version;
+            OMKIT_RETURN_IF_ERROR(PrepareGraph(inner, body));
+            OMKIT_ASSIGN_OR_RETURN(const runtime::SocRow soc, runtime::FindSoc(options.soc_version));
+            return passes::RunPasses(BackendsFor(soc.name).front()->Passes(), {}, body);
+          }),
       },
       PassOptions(options), graph);
 }

@@ -9,6 +9,13 @@ namespace omkit {
 
 absl::Status LowerGraph(absl::string_view soc_version, const ir::Graph& graph, ProgramBuilder& builder) {
   const std::vector<const Backend*> backends = BackendsFor(soc_version);
+  builder.SetCompileBody([soc = std::string(soc_version)](const ir::Graph& body, Isa isa) -> absl::StatusOr<runtime::Program> {
+    ProgramBuilder inner(body, isa);
+    OMKIT_RETURN_IF_ERROR(LowerGraph(soc, body, inner));
+    OMKIT_ASSIGN_OR_RETURN(runtime::Program program, inner.Finish());
+    program.soc_version = soc;
+    return program;
+  });
   OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
   for (ir::NodeId id : order) {
     const ir::Node& node = graph.node(id);

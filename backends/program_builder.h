@@ -7,6 +7,7 @@
 #define OMKIT_BACKENDS_PROGRAM_BUILDER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -79,6 +80,11 @@ class ProgramBuilder {
   // Declares that the steps added since the last call compute `node`, for dumps and profiles. Nothing when there are none.
   void EndLayer(const ir::Node& node);
 
+  // Compiles the body of a control node to a program of its own, for the same chip. LowerGraph says how.
+  using CompileBody = std::function<absl::StatusOr<runtime::Program>(const ir::Graph& body, Isa isa)>;
+  void SetCompileBody(CompileBody compile_body) { compile_body_ = std::move(compile_body); }
+  absl::StatusOr<runtime::Program> Nested(const ir::Graph& body) const { return compile_body_(body, isa_); }
+
   // Copies outputs that do not lie in the caller's buffers yet, plans the arena and returns the program's steps, memory and io.
   absl::StatusOr<runtime::Program> Finish();
 
@@ -115,6 +121,7 @@ class ProgramBuilder {
 
   const ir::Graph& graph_;
   Isa isa_;
+  CompileBody compile_body_;
   std::map<ir::ValueId, Place> places_;
   std::map<ir::ValueId, Place> plain_copies_;
   std::map<ir::ValueId, Place> image_copies_;

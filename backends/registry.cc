@@ -6,6 +6,7 @@
 #include "absl/synchronization/mutex.h"
 #include "backends/aipp/aipp.h"
 #include "backends/backend.h"
+#include "backends/control/control.h"
 #include "backends/npu_int8/npu_int8.h"
 #include "backends/reference/reference.h"
 #include "runtime/soc.h"
@@ -36,10 +37,12 @@ std::vector<const Backend*> BackendsFor(absl::string_view soc_version) {
     Added& added = AddedBackends();
     absl::MutexLock lock(&added.mutex);
     const auto it = added.by_soc.find(soc_version);
-    if (it != added.by_soc.end()) return {it->second, &npu_int8::NpuInt8Backend(), &aipp::AippBackend(), &reference::ReferenceBackend()};
+    if (it != added.by_soc.end()) {
+      return {it->second, &npu_int8::NpuInt8Backend(), &aipp::AippBackend(), &control::ControlBackend(), &reference::ReferenceBackend()};
+    }
   }
   if (soc_version == runtime::kReferenceSoc) return {&reference::ReferenceBackend()};
-  return {&npu_int8::NpuInt8Backend(), &aipp::AippBackend(), &reference::ReferenceBackend()};
+  return {&npu_int8::NpuInt8Backend(), &aipp::AippBackend(), &control::ControlBackend(), &reference::ReferenceBackend()};
 }
 
 }  // namespace omkit

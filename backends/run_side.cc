@@ -1,5 +1,6 @@
 #include "backends/run_side.h"
 
+#include "backends/control/run.h"
 #include "backends/kernels/aipp/aipp.h"
 #include "backends/kernels/f32.h"
 #include "backends/kernels/u8.h"
@@ -14,6 +15,7 @@ void RegisterAllKernels() {
     kernels::RegisterU8Kernels();
     kernels::RegisterF32Kernels();
     kernels::RegisterAippKernels();
+    control::RegisterControlKernels();
     reference::RegisterReferenceKernels();
     return true;
   }();

@@ -2,6 +2,8 @@
 #include "base/checked.h"
 #include "base/status.h"
 #include "ir/op.h"
+#include "ir/ops/body.h"
+#include "passes/control_flow.h"
 #include "passes/shapes.h"
 
 namespace omkit::passes {
@@ -60,28 +62,43 @@ absl::Status Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
   return absl::OkStatus();
 }
 
+// Infers and folds until a control node turns out to be decided: true, then the graph has changed.
+absl::StatusOr<bool> InferRound(Graph& graph, int64_t* folded_bytes) {
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
+  for (ir::NodeId id : order) {
+    if (ir::IsControl(graph.node(id).op)) {
+      const std::string who = Describe(graph.node(id));
+      absl::StatusOr<bool> expanded = ExpandControl(graph, id);
+      if (!expanded.ok()) return Annotate(expanded.status(), who);
+      if (*expanded) return true;
+    }
+    OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, id));
+    const Node& node = graph.node(id);
+    const std::string who = Describe(node);
+    if (AllInputsConstant(graph, node) || DescribesStaticShape(graph, node)) {
+      OMKIT_RETURN_IF_ERROR(Annotate(Fold(node, folded_bytes, graph), who));
+      continue;
+    }
+    for (ValueId v : node.outputs) {
+      const TensorType& type = graph.value(v).type;
+      if (!type.shape.IsStatic()) {
+        return absl::UnimplementedError(absl::StrCat(who, ": the shape of output '", graph.value(v).name, "' is ", type.shape.ToString(),
+                                                     " and depends on data; only static shapes are compiled"));
+      }
+      OMKIT_RETURN_IF_ERROR(Annotate(CheckedElements(type.shape.dims()).status(), who));
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Pass InferShapes() {
   return {"infer_shapes", [](Graph& graph) -> absl::Status {
             int64_t folded_bytes = 0;
-            OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
-            for (ir::NodeId id : order) {
-              OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, id));
-              const Node& node = graph.node(id);
-              const std::string who = Describe(node);
-              if (AllInputsConstant(graph, node) || DescribesStaticShape(graph, node)) {
-                OMKIT_RETURN_IF_ERROR(Annotate(Fold(node, &folded_bytes, graph), who));
-                continue;
-              }
-              for (ValueId v : node.outputs) {
-                const TensorType& type = graph.value(v).type;
-                if (!type.shape.IsStatic()) {
-                  return absl::UnimplementedError(absl::StrCat(who, ": the shape of output '", graph.value(v).name, "' is ", type.shape.ToString(),
-                                                               " and depends on data; only static shapes are compiled"));
-                }
-                OMKIT_RETURN_IF_ERROR(Annotate(CheckedElements(type.shape.dims()).status(), who));
-              }
+            // Nodes that replace a decided If or a short Loop are inferred in a round of their own.
+            for (bool expanded = true; expanded;) {
+              OMKIT_ASSIGN_OR_RETURN(expanded, InferRound(graph, &folded_bytes));
             }
             return absl::OkStatus();
           }};

@@ -15,6 +15,7 @@ class Reference : public Backend {
     NodeSpec spec;
     spec.op = node.op;
     spec.attrs = node.attrs;
+    spec.bodies = node.bodies;
     std::vector<BlockId> operands;
     // Places are whole blocks here: the interpreter reads from the start of its operands.
     for (ir::ValueId v : node.inputs) {

@@ -3,6 +3,7 @@
 #ifndef OMKIT_BACKENDS_REFERENCE_NODE_CODEC_H_
 #define OMKIT_BACKENDS_REFERENCE_NODE_CODEC_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct NodeSpec {
   };
   std::vector<Input> inputs;
   std::vector<TensorType> outputs;
+  std::vector<std::shared_ptr<const ir::Graph>> bodies;
 };
 
 std::string EncodeNode(const NodeSpec& spec);

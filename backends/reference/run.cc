@@ -57,6 +57,7 @@ absl::Status CheckByInference(const State& state) {
     else inputs.push_back(graph.AddInput(name, input.type));
   }
   const ir::NodeId id = graph.AddNode(state.spec.op, "step", inputs, state.spec.attrs, static_cast<int>(state.spec.outputs.size()));
+  graph.SetBodies(id, state.spec.bodies);
   for (size_t i = 0; i < state.spec.outputs.size(); ++i) {
     if (state.spec.outputs[i].quantized()) graph.SetType(graph.node(id).outputs[i], state.spec.outputs[i]);
   }
@@ -110,7 +111,7 @@ void Run(const runtime::Step&, const runtime::KernelContext& context) {
     tensors.push_back(Tensor::View(type, context.operands[operand++]));
     outputs.push_back(&tensors.back());
   }
-  const absl::Status status = ir::EvalOp(state.spec.op, {state.spec.attrs, inputs, outputs});
+  const absl::Status status = ir::EvalOp(state.spec.op, {state.spec.attrs, inputs, outputs, state.spec.bodies});
   if (!status.ok()) runtime::FailStep(context, status.message());
 }
 

@@ -101,11 +101,60 @@ absl::Status Softmax(OnnxNode& node) {
   return absl::OkStatus();
 }
 
+// Statistics of the batch instead of the given ones, which move towards them: running = batch * (1 - momentum) + given * momentum.
+absl::Status TrainBatchNormalization(OnnxNode& node) {
+  using ir::OpKind;
+  const int rank = node.rank(0);
+  if (rank < 2) return absl::UnimplementedError("training_mode=1 of an input whose rank is not known");
+  std::vector<int64_t> axes = {0};
+  for (int d = 2; d < rank; ++d) axes.push_back(d);
+  ir::Attrs keep;
+  keep.Set("keepdims", int64_t{1});
+  const ir::ValueId reduced = node.Constant("axes", axes);
+  const ir::ValueId mean = node.EmitBefore(OpKind::kReduceMean, "batch_mean", {node.inputs[0], reduced}, keep);
+  const ir::ValueId centered = node.EmitBefore(OpKind::kSub, "centered", {node.inputs[0], mean});
+  const ir::ValueId square = node.EmitBefore(OpKind::kMul, "square", {centered, centered});
+  const ir::ValueId variance = node.EmitBefore(OpKind::kReduceMean, "batch_var", {square, reduced}, keep);
+  const float momentum = node.attrs.Float("momentum", 0.9f);
+  const ir::ValueId flat_mean = node.EmitBefore(OpKind::kSqueeze, "mean", {mean, reduced}), flat_var = node.EmitBefore(OpKind::kSqueeze, "var", {variance, reduced});
+  const ir::ValueId old_part = node.Constant("momentum", Tensor::Scalar<float>(momentum)), new_part = node.Constant("rest", Tensor::Scalar<float>(1 - momentum));
+  for (int i = 1; i < static_cast<int>(node.outputs.size()); ++i) {
+    if (!node.output_used[i]) continue;
+    if (i > 2) return absl::UnimplementedError(absl::StrCat("output ", i, " is used"));
+    const ir::ValueId old = node.EmitBefore(OpKind::kMul, absl::StrCat("old", i), {node.inputs[2 + i], old_part});
+    const ir::ValueId fresh = node.EmitBefore(OpKind::kMul, absl::StrCat("new", i), {i == 1 ? flat_mean : flat_var, new_part});
+    TryInfer(*node.graph, node.graph->AddNodeInto(OpKind::kAdd, absl::StrCat(node.name, "/running", i), {old, fresh}, {node.outputs[i]}));
+  }
+  node.inputs[3] = flat_mean;
+  node.inputs[4] = flat_var;
+  node.outputs.resize(1);
+  return absl::OkStatus();
+}
+
 absl::Status BatchNormalization(OnnxNode& node) {
-  if (node.attrs.Int("training_mode", 0) != 0) return absl::UnimplementedError("training_mode=1; export the network for inference");
+  const bool training = node.attrs.Int("training_mode", 0) != 0 || (node.opset < 7 && node.attrs.Int("is_test", 0) == 0);
   if (node.attrs.Int("spatial", 1) != 1) return absl::UnimplementedError("spatial=0 (statistics per element)");
-  OMKIT_RETURN_IF_ERROR(node.KeepOutputs(1));
-  for (const char* name : {"training_mode", "spatial", "momentum"}) node.attrs.Erase(name);
+  if (training) OMKIT_RETURN_IF_ERROR(TrainBatchNormalization(node));
+  else OMKIT_RETURN_IF_ERROR(node.KeepOutputs(1));
+  for (const char* name : {"training_mode", "spatial", "momentum", "is_test"}) node.attrs.Erase(name);
+  return Direct(node);
+}
+
+absl::Status RMSNormalization(OnnxNode& node) { return LayerNormalization(node); }
+
+absl::Status Attention(OnnxNode& node) {
+  while (node.outputs.size() > 1 && !node.output_used[node.outputs.size() - 1]) node.outputs.pop_back();
+  node.attrs.Erase("softmax_precision");
+  return Direct(node);
+}
+
+absl::Status RoiAlign(OnnxNode& node) {
+  if (node.opset < 16) node.attrs.Set("coordinate_transformation_mode", std::string("output_half_pixel"));
+  return Direct(node);
+}
+
+absl::Status TfIdfVectorizer(OnnxNode& node) {
+  if (node.attrs.Has("pool_strings")) return absl::UnimplementedError("strings");
   return Direct(node);
 }
 
@@ -117,6 +166,7 @@ absl::Status LayerNormalization(OnnxNode& node) {
 }
 
 absl::Status Dropout(OnnxNode& node) {
+  if (node.opset < 7 && node.attrs.Int("is_test", 0) == 0) return absl::UnimplementedError("is_test=0; export the network for inference");
   if (node.opset < 12 && node.inputs.size() > 1) return absl::InvalidArgumentError("inputs 'ratio' and 'training_mode' came with opset 12");
   if (node.has_input(2)) {
     const Tensor* training = node.constant(2);

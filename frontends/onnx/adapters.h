@@ -1,6 +1,9 @@
-// The functions that bring one ONNX node of any opset from 7 to 23 into the canonical form of ir/ops/ops.inc. Floor 3.
+// The functions that bring one ONNX node of any opset into the canonical form of ir/ops/ops.inc. Floor 3.
 //
 //   Direct              the node as it is
+//   LegacyBroadcast     attributes broadcast and axis (opset < 7): dimensions of size 1 behind the second operand's
+//   PRelu               opset < 7: a slope per channel gets dimensions of size 1 behind it
+//   Gemm                attribute broadcast (opset < 7) is dropped: C broadcasts anyway
 //   AxesToInput         Squeeze, Unsqueeze, Reduce*: attribute axes becomes input 1
 //   Clip                attributes min and max (opset < 11) become inputs 1 and 2
 //   Slice               attributes starts, ends, axes (opset < 10) become inputs
@@ -10,8 +13,12 @@
 //                       empty roi, scales and sizes count as left out
 //   Softmax             LogSoftmax too; opset < 13 works on the input flattened to 2-D at `axis` (default 1): unless that axis is known
 //                       to be the last one, Flatten and Reshape are put around it
-//   BatchNormalization  inference form only: training_mode=1, spatial=0 and used statistics outputs are refused
-//   LayerNormalization  outputs that nothing reads are dropped; stash_type must be 1
+//   BatchNormalization  spatial=0 is refused; training_mode=1 becomes the statistics of the batch and the running ones
+//   LayerNormalization  RMSNormalization too: outputs that nothing reads are dropped; stash_type must be 1
+//   Attention           attribute softmax_precision is dropped: the softmax is computed in at least float32
+//   RoiAlign            coordinate_transformation_mode=output_half_pixel before opset 16
+//   TfIdfVectorizer     pools of strings are refused
+//   FusedConv, FusedGemm, BiasGelu, QuickGelu, SkipNormalization, ArrayFeatureExtractor, Binarizer   see adapt_contrib.cc
 //   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
 //   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
 //   Cast                attribute to: an ONNX type number becomes the number of omkit's DType
@@ -39,6 +46,9 @@ namespace omkit::frontends::adapters {
 
 // Each adds the node's final form to node.graph. INVALID_ARGUMENT: the node breaks ONNX's rules. UNIMPLEMENTED: a form that omkit lacks.
 absl::Status Direct(OnnxNode& node);
+absl::Status LegacyBroadcast(OnnxNode& node);
+absl::Status PRelu(OnnxNode& node);
+absl::Status Gemm(OnnxNode& node);
 absl::Status AxesToInput(OnnxNode& node);
 absl::Status Clip(OnnxNode& node);
 absl::Status Slice(OnnxNode& node);
@@ -82,6 +92,18 @@ absl::Status AscendDequant(OnnxNode& node);
 absl::Status AscendRequant(OnnxNode& node);
 absl::Status BrevitasQuant(OnnxNode& node);
 absl::Status FakeQuantize(OnnxNode& node);
+absl::Status RMSNormalization(OnnxNode& node);
+absl::Status Attention(OnnxNode& node);
+absl::Status RoiAlign(OnnxNode& node);
+absl::Status TfIdfVectorizer(OnnxNode& node);
+absl::Status FusedConv(OnnxNode& node);
+absl::Status FusedGemm(OnnxNode& node);
+absl::Status FusedMatMul(OnnxNode& node);
+absl::Status BiasGelu(OnnxNode& node);
+absl::Status QuickGelu(OnnxNode& node);
+absl::Status SkipNormalization(OnnxNode& node);
+absl::Status ArrayFeatureExtractor(OnnxNode& node);
+absl::Status Binarizer(OnnxNode& node);
 
 }  // namespace omkit::frontends::adapters
 

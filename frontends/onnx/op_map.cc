@@ -11,6 +11,7 @@
 #include "frontends/onnx/quoted.h"
 #include "frontends/onnx/tensor.h"
 #include "ir/op.h"
+#include "ir/ops/body.h"
 
 namespace omkit::frontends {
 namespace {
@@ -56,6 +57,7 @@ absl::string_view TypeText(absl::string_view type) {
   if (type == "is") return "INTS";
   if (type == "fs") return "FLOATS";
   if (type == "ss") return "STRINGS";
+  if (type == "g") return "GRAPH";
   return "TENSOR";
 }
 
@@ -119,6 +121,10 @@ absl::StatusOr<ir::Attrs> ReadAttributes(const onnx::NodeProto& proto, const Onn
     if (!a.ref_attr_name().empty()) {
       return absl::InvalidArgumentError(absl::StrCat("attribute ", Quoted(a.name()), " refers to a function attribute outside a function"));
     }
+    if (spec->type == "g") {
+      if (a.type() == onnx::AttributeProto::GRAPH && a.has_g()) continue;
+      return absl::InvalidArgumentError(absl::StrCat("attribute ", Quoted(a.name()), " is no graph"));
+    }
     absl::StatusOr<ir::Attr> value = Convert(a, spec->type, files);
     if (!value.ok()) return Annotate(value.status(), absl::StrCat("attribute ", Quoted(a.name())));
     attrs.Set(a.name(), *std::move(value));
@@ -136,7 +142,8 @@ absl::Status CheckArity(const onnx::NodeProto& proto, const OnnxOp& op) {
   };
   OMKIT_RETURN_IF_ERROR(check("inputs", proto.input_size(), op.min_inputs, op.max_inputs));
   OMKIT_RETURN_IF_ERROR(check("outputs", proto.output_size(), op.min_outputs, op.max_outputs));
-  const int required = op.max_inputs < 0 ? proto.input_size() : op.min_inputs;
+  // Operators that join any number of inputs need all of them; Loop and Scan may leave some out.
+  const int required = ir::IsControl(op.kind) ? 0 : op.max_inputs < 0 ? proto.input_size() : op.min_inputs;
   for (int i = 0; i < required; ++i) {
     if (proto.input(i).empty()) return absl::InvalidArgumentError(absl::StrCat("input ", i, " is required but left out"));
   }

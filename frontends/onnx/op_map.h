@@ -18,8 +18,10 @@
 
 namespace omkit::frontends {
 
-constexpr int64_t kMinOpset = 7;
+constexpr int64_t kMinOpset = 1;
 constexpr int64_t kMaxOpset = 23;
+constexpr int64_t kMinIrVersion = 3;
+constexpr int64_t kMaxIrVersion = 11;
 
 // A node on its way into the graph. Arity and attribute types match the row; adapters edit it in place.
 struct OnnxNode {
@@ -61,7 +63,7 @@ using Adapter = absl::Status (*)(OnnxNode& node);
 
 struct OnnxOp {
   const char* name;
-  int first_opset;
+  int first_opset;  // the oldest version of the operator whose form the adapter knows
   ir::OpKind kind;
   Adapter adapt;
   int min_inputs, max_inputs;
@@ -84,7 +86,7 @@ absl::Span<const ContribOp> ContribOps();
 const OnnxOp* FindOp(absl::string_view domain, absl::string_view name, int64_t opset);
 
 // Attributes of `proto` checked against the row: unknown name (with the nearest known one), wrong type, duplicates, references to
-// function attributes, subgraphs. Messages do not name the node; the caller does.
+// function attributes. Subgraphs (type g) are checked and left to the caller. Messages do not name the node; the caller does.
 absl::StatusOr<ir::Attrs> ReadAttributes(const onnx::NodeProto& proto, const OnnxOp& op, int64_t opset, ExternalFiles* files);
 absl::Status CheckArity(const onnx::NodeProto& proto, const OnnxOp& op);
 

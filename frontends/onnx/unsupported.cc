@@ -20,11 +20,12 @@ std::string Hint(const std::string& op, int64_t opset) {
 
 }  // namespace
 
-void UnsupportedNodes::Add(absl::string_view node, absl::string_view op, absl::string_view domain, absl::string_view reason) {
-  entries_.push_back({std::string(node), std::string(op), std::string(domain), std::string(reason)});
+void UnsupportedNodes::Add(absl::string_view node, absl::string_view op, absl::string_view domain, int64_t opset,
+                           absl::string_view reason) {
+  entries_.push_back({std::string(node), std::string(op), std::string(domain), opset, std::string(reason)});
 }
 
-absl::Status UnsupportedNodes::ToStatus(int64_t opset) const {
+absl::Status UnsupportedNodes::ToStatus() const {
   if (entries_.empty()) return absl::OkStatus();
   std::map<std::string, int> counts;
   std::vector<std::string> lines;
@@ -33,8 +34,8 @@ absl::Status UnsupportedNodes::ToStatus(int64_t opset) const {
     ++counts[domain == "ai.onnx" ? entry.op : absl::StrCat(domain, "::", entry.op)];
     if (lines.size() >= kMaxLines) continue;
     lines.push_back(absl::StrCat("\n  node ", Quoted(entry.node), ": ", absl::string_view(entry.op).substr(0, 100), ", domain ", Quoted(domain),
-                                 domain == "ai.onnx" ? absl::StrCat(", opset ", opset) : "", entry.reason.empty() ? "" : ": ", entry.reason,
-                                 entry.reason.empty() && domain == "ai.onnx" ? Hint(entry.op, opset) : ""));
+                                 domain == "ai.onnx" ? absl::StrCat(", opset ", entry.opset) : "", entry.reason.empty() ? "" : ": ", entry.reason,
+                                 entry.reason.empty() && domain == "ai.onnx" ? Hint(entry.op, entry.opset) : ""));
   }
   if (entries_.size() > lines.size()) lines.push_back(absl::StrCat("\n  and ", entries_.size() - lines.size(), " more"));
   const std::string summary = absl::StrJoin(counts, ", ", [](std::string* out, const auto& item) {

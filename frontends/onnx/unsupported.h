@@ -13,14 +13,16 @@ namespace omkit::frontends {
 class UnsupportedNodes {
  public:
   // `reason` is empty when the operator as a whole is unknown.
-  void Add(absl::string_view node, absl::string_view op, absl::string_view domain, absl::string_view reason);
+  void Add(absl::string_view node, absl::string_view op, absl::string_view domain, int64_t opset, absl::string_view reason);
   // OK when nothing was added; else UNIMPLEMENTED: the operators with their counts first, then one line per node. Operators that
-  // came with a later opset than the model's are said to be so.
-  absl::Status ToStatus(int64_t opset) const;
+  // came with a later opset than the node's are said to be so.
+  absl::Status ToStatus() const;
 
  private:
   struct Entry {
-    std::string node, op, domain, reason;
+    std::string node, op, domain;
+    int64_t opset;
+    std::string reason;
   };
   std::vector<Entry> entries_;
 };

@@ -179,6 +179,41 @@ absl::Status EvalLayerNormalization(const EvalContext& ctx) {
   return absl::OkStatus();
 }
 
+// x / sqrt(mean(x^2) + epsilon) * scale, over the dimensions from attribute axis on.
+absl::Status InferRMSNormalization(InferContext& ctx) {
+  OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
+  OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 1));
+  OMKIT_RETURN_IF_ERROR(ExpectRank(ctx, 0, 1, kMaxRank));
+  OMKIT_RETURN_IF_ERROR(NormalizeAxis(ctx.attrs().Int("axis", -1), ctx.shape(0).rank()).status());
+  if (!BroadcastsTo(ctx.shape(1), ctx.shape(0))) {
+    return absl::InvalidArgumentError(absl::StrCat("scale of shape ", ctx.shape(1).ToString(), " does not broadcast to ", ctx.shape(0).ToString()));
+  }
+  return SetOutputChecked(ctx, 0, ValueDType(ctx, 1), ctx.shape(0));
+}
+
+absl::Status EvalRMSNormalization(const EvalContext& ctx) {
+  const Shape& shape = ctx.input(0).shape();
+  const double epsilon = ctx.attrs.Float("epsilon", 1e-5f);
+  OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(ctx.attrs.Int("axis", -1), shape.rank()));
+  const AxisSplit s = SplitAt(shape, axis);
+  const int64_t row = s.size * s.inner;
+  std::vector<double> x = ReadReals(ctx.input(0));
+  for (int64_t o = 0; o < s.outer && row > 0; ++o) {
+    double* v = x.data() + o * row;
+    double squares = 0;
+    for (int64_t i = 0; i < row; ++i) squares += v[i] * v[i];
+    const double factor = 1 / std::sqrt(squares / static_cast<double>(row) + epsilon);
+    for (int64_t i = 0; i < row; ++i) v[i] *= factor;
+  }
+  const std::vector<double> scale = ReadReals(ctx.input(1));
+  double* v = x.data();
+  ForEachRow<1>(shape.dims(), {BroadcastStrides(ctx.input(1).shape(), shape)}, [&](const auto& at, const auto& step, int64_t n) {
+    for (int64_t i = 0; i < n; ++i, ++v) *v *= scale[at[0] + i * step[0]];
+  });
+  WriteReals(x, &ctx.output(0));
+  return absl::OkStatus();
+}
+
 absl::Status InferSoftmax(InferContext& ctx) { return InferSoftmaxLike(ctx); }
 absl::Status EvalSoftmax(const EvalContext& ctx) { return EvalSoftmaxLike(ctx, false); }
 absl::Status InferLogSoftmax(InferContext& ctx) { return InferSoftmaxLike(ctx); }
