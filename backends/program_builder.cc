@@ -23,8 +23,10 @@ using runtime::Space;
 
 constexpr int64_t kAlignment = 64;
 
+// More dimensions than a view has become one: kernels take such values whole or not at all.
 View PlainView(const TensorType& type) {
-  const std::vector<int64_t> dims = type.shape.vec();
+  std::vector<int64_t> dims = type.shape.vec();
+  if (dims.size() > static_cast<size_t>(kernels::kMaxViewRank)) dims = {type.shape.elements()};
   return kernels::DenseView(dims.data(), static_cast<int>(dims.size()), static_cast<int>(SizeOf(type.dtype)));
 }
 
@@ -77,7 +79,6 @@ absl::StatusOr<Place> ProgramBuilder::At(ValueId v) {
   if (it != places_.end()) return it->second;
   if (!graph_.IsConstant(v)) return absl::InternalError(absl::StrCat("value '", graph_.value(v).name, "' is read before it is placed"));
   const Tensor& t = graph_.value(v).constant;
-  if (t.shape().rank() > kernels::kMaxViewRank) return absl::UnimplementedError(absl::StrCat("constants of rank ", t.shape().rank()));
   Place place;
   place.block = AddWeights(t.raw(), t.bytes());
   place.view = PlainView(t.type());

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/narrow.h"
+
 namespace omkit {
 namespace {
 

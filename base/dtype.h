@@ -24,14 +24,6 @@ enum class DType : uint8_t {
   kInt64 = 11,
   kUInt64 = 12,
   kBool = 13,
-  // Narrow types (base/narrow.h): one element per byte in memory, whatever their width.
-  kFloat8E4M3FN = 14,
-  kFloat8E4M3FNUZ = 15,
-  kFloat8E5M2 = 16,
-  kFloat8E5M2FNUZ = 17,
-  kUInt4 = 18,
-  kInt4 = 19,
-  kFloat4E2M1 = 20,
 };
 
 // IEEE 754 binary16 held as bits.
@@ -54,10 +46,8 @@ size_t SizeOf(DType dtype);
 // "float32", "uint8", ...; "undefined" for anything else.
 const char* Name(DType dtype);
 bool IsFloat(DType dtype);
-// Signed or unsigned integers of 8 to 64 bits; bool is not one.
+// Signed or unsigned integers of any width; bool is not one.
 bool IsInteger(DType dtype);
-// Floats of 8 and 4 bits and integers of 4 bits: storage formats that are neither IsFloat nor IsInteger.
-bool IsNarrow(DType dtype);
 bool IsValid(DType dtype);
 
 template <typename T>
@@ -80,7 +70,7 @@ constexpr DType DTypeOf() {
   }
 }
 
-// Calls `fn(T{})` with the C++ type of `dtype` and returns true; false for kUndefined and the narrow types.
+// Calls `fn(T{})` with the C++ type of `dtype` and returns true; false for kUndefined.
 //   DispatchDType(t.dtype(), [&](auto zero) { using T = decltype(zero); ... });
 template <typename Fn>
 bool DispatchDType(DType dtype, Fn&& fn) {
@@ -98,8 +88,9 @@ bool DispatchDType(DType dtype, Fn&& fn) {
     case DType::kInt64: fn(int64_t{}); return true;
     case DType::kUInt64: fn(uint64_t{}); return true;
     case DType::kBool: fn(bool{}); return true;
-    default: return false;
+    case DType::kUndefined: return false;
   }
+  return false;
 }
 
 }  // namespace omkit

@@ -17,13 +17,11 @@ struct Format {
 };
 
 Format FormatOf(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat8E4M3FN: return {4, 3, 7, false, false, true};
-    case DType::kFloat8E4M3FNUZ: return {4, 3, 8, true, false, true};
-    case DType::kFloat8E5M2: return {5, 2, 15, false, true, true};
-    case DType::kFloat8E5M2FNUZ: return {5, 2, 16, true, false, true};
-    default: return {2, 1, 1, false, false, false};
-  }
+  if (dtype == kFloat8E4M3FN) return {4, 3, 7, false, false, true};
+  if (dtype == kFloat8E4M3FNUZ) return {4, 3, 8, true, false, true};
+  if (dtype == kFloat8E5M2) return {5, 2, 15, false, true, true};
+  if (dtype == kFloat8E5M2FNUZ) return {5, 2, 16, true, false, true};
+  return {2, 1, 1, false, false, false};
 }
 
 uint8_t SignBit(const Format& f) { return static_cast<uint8_t>(1u << (f.exponent_bits + f.mantissa_bits)); }
@@ -58,8 +56,8 @@ int RoundedBits(const Format& f, float magnitude) {
 }  // namespace
 
 float FromNarrow(DType dtype, uint8_t bits) {
-  if (dtype == DType::kUInt4) return static_cast<float>(bits & 0xf);
-  if (dtype == DType::kInt4) return static_cast<float>(((bits & 0xf) ^ 8) - 8);
+  if (dtype == kUInt4) return static_cast<float>(bits & 0xf);
+  if (dtype == kInt4) return static_cast<float>(((bits & 0xf) ^ 8) - 8);
   const Format f = FormatOf(dtype);
   const auto magnitude = static_cast<uint8_t>(bits & (SignBit(f) - 1));
   const bool negative = (bits & SignBit(f)) != 0;
@@ -73,9 +71,8 @@ float FromNarrow(DType dtype, uint8_t bits) {
 }
 
 uint8_t ToNarrow(DType dtype, float value, bool saturate) {
-  if (dtype == DType::kUInt4) return std::isnan(value) ? 0 : static_cast<uint8_t>(std::nearbyint(std::clamp(value, 0.0f, 15.0f)));
-  if (dtype == DType::kInt4)
-    return std::isnan(value) ? 0 : static_cast<uint8_t>(static_cast<int>(std::nearbyint(std::clamp(value, -8.0f, 7.0f))) & 0xf);
+  if (dtype == kUInt4) return std::isnan(value) ? 0 : static_cast<uint8_t>(std::nearbyint(std::clamp(value, 0.0f, 15.0f)));
+  if (dtype == kInt4) return std::isnan(value) ? 0 : static_cast<uint8_t>(static_cast<int>(std::nearbyint(std::clamp(value, -8.0f, 7.0f))) & 0xf);
   const Format f = FormatOf(dtype);
   if (std::isnan(value)) return f.has_nan ? NanBits(f) : 0;
   const uint8_t sign = std::signbit(value) ? SignBit(f) : 0;

@@ -11,6 +11,19 @@
 
 namespace omkit {
 
+// Numbers of the enum DType beyond its wide types; they are written into offline models too. Wherever a DType is dispatched to a C++ type,
+// these are not.
+constexpr DType kFloat8E4M3FN = static_cast<DType>(14);
+constexpr DType kFloat8E4M3FNUZ = static_cast<DType>(15);
+constexpr DType kFloat8E5M2 = static_cast<DType>(16);
+constexpr DType kFloat8E5M2FNUZ = static_cast<DType>(17);
+constexpr DType kUInt4 = static_cast<DType>(18);
+constexpr DType kInt4 = static_cast<DType>(19);
+constexpr DType kFloat4E2M1 = static_cast<DType>(20);
+
+// True for the types above, which are neither IsFloat nor IsInteger.
+bool IsNarrow(DType dtype);
+
 // The value of an element; `dtype` must be narrow.
 float FromNarrow(DType dtype, uint8_t bits);
 

@@ -7,12 +7,12 @@
 namespace omkit {
 namespace {
 
-constexpr DType kFloats[] = {DType::kFloat8E4M3FN, DType::kFloat8E4M3FNUZ, DType::kFloat8E5M2, DType::kFloat8E5M2FNUZ, DType::kFloat4E2M1};
+constexpr DType kFloats[] = {kFloat8E4M3FN, kFloat8E4M3FNUZ, kFloat8E5M2, kFloat8E5M2FNUZ, kFloat4E2M1};
 
-int Width(DType dtype) { return dtype == DType::kFloat4E2M1 || dtype == DType::kInt4 || dtype == DType::kUInt4 ? 4 : 8; }
+int Width(DType dtype) { return dtype == kFloat4E2M1 || dtype == kInt4 || dtype == kUInt4 ? 4 : 8; }
 
 TEST(Narrow, EveryPatternSurvivesTheRoundTrip) {
-  for (DType dtype : {kFloats[0], kFloats[1], kFloats[2], kFloats[3], kFloats[4], DType::kInt4, DType::kUInt4}) {
+  for (DType dtype : {kFloats[0], kFloats[1], kFloats[2], kFloats[3], kFloats[4], kInt4, kUInt4}) {
     for (int bits = 0; bits < 1 << Width(dtype); ++bits) {
       const float value = FromNarrow(dtype, static_cast<uint8_t>(bits));
       const float again = FromNarrow(dtype, ToNarrow(dtype, value, false));
@@ -29,9 +29,9 @@ TEST(Narrow, LargestValuesAreThoseOfTheStandard) {
     EXPECT_EQ(FromNarrow(kFloats[i], ToNarrow(kFloats[i], 1e9f, true)), largest[i]);
     EXPECT_EQ(FromNarrow(kFloats[i], ToNarrow(kFloats[i], -INFINITY, true)), -largest[i]);
   }
-  EXPECT_TRUE(std::isnan(FromNarrow(DType::kFloat8E4M3FN, ToNarrow(DType::kFloat8E4M3FN, 1e9f, false))));
-  EXPECT_TRUE(std::isnan(FromNarrow(DType::kFloat8E5M2FNUZ, ToNarrow(DType::kFloat8E5M2FNUZ, 1e9f, false))));
-  EXPECT_EQ(FromNarrow(DType::kFloat8E5M2, ToNarrow(DType::kFloat8E5M2, -1e9f, false)), -INFINITY);
+  EXPECT_TRUE(std::isnan(FromNarrow(kFloat8E4M3FN, ToNarrow(kFloat8E4M3FN, 1e9f, false))));
+  EXPECT_TRUE(std::isnan(FromNarrow(kFloat8E5M2FNUZ, ToNarrow(kFloat8E5M2FNUZ, 1e9f, false))));
+  EXPECT_EQ(FromNarrow(kFloat8E5M2, ToNarrow(kFloat8E5M2, -1e9f, false)), -INFINITY);
 }
 
 TEST(Narrow, RoundsToTheNearestElementTiesToEven) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/narrow.h"
 #include "base/status.h"
 
 namespace omkit::ir {

@@ -106,7 +106,8 @@ absl::StatusOr<bool> ExpandLoop(Graph& graph, const Node& node) {
 }
 
 absl::StatusOr<bool> ExpandScan(Graph& graph, const Node& node) {
-  OMKIT_ASSIGN_OR_RETURN(const ir::ScanForm form, ir::ReadScanForm(node.attrs, static_cast<int>(node.inputs.size()), static_cast<int>(node.outputs.size())));
+  OMKIT_ASSIGN_OR_RETURN(const ir::ScanForm form,
+                         ir::ReadScanForm(node.attrs, static_cast<int>(node.inputs.size()), static_cast<int>(node.outputs.size())));
   const Shape& sequence = graph.value(node.inputs[form.states]).type.shape;
   OMKIT_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(form.input_axes[0], sequence.rank()));
   const int64_t length = sequence.dim(axis);
@@ -119,8 +120,8 @@ absl::StatusOr<bool> ExpandScan(Graph& graph, const Node& node) {
     for (int s = 0; s < form.scans; ++s) {
       const int64_t at = form.input_directions[s] == 0 ? t : length - 1 - t;
       const std::string name = absl::StrCat(node.name, "/slice", s, "#", t);
-      inputs.push_back(Emit(graph, OpKind::kGather, name, {node.inputs[form.states + s], Int64s(graph, absl::StrCat(name, "/index"), {at}, true)}, "axis",
-                            form.input_axes[s]));
+      inputs.push_back(Emit(graph, OpKind::kGather, name, {node.inputs[form.states + s], Int64s(graph, absl::StrCat(name, "/index"), {at}, true)},
+                            "axis", form.input_axes[s]));
     }
     inputs.insert(inputs.end(), node.inputs.begin() + form.states + form.scans, node.inputs.end());
     const std::vector<ValueId> outputs = InlineBody(graph, *node.bodies[0], inputs, absl::StrCat("#", t));
@@ -195,11 +196,37 @@ absl::StatusOr<std::shared_ptr<const Graph>> Prepared(const Graph& graph, const 
   return std::shared_ptr<const Graph>(std::move(fresh));
 }
 
+// A branch of the node's types that computes nothing.
+absl::StatusOr<std::shared_ptr<const Graph>> Placeholder(const Graph& graph, const Node& node) {
+  auto body = std::make_shared<Graph>();
+  body->name = absl::StrCat(node.name, "/unusable");
+  for (int i = 1; i < static_cast<int>(node.inputs.size()); ++i) {
+    if (!IsMoved(graph, node, i)) body->AddInput(absl::StrCat("in", i), graph.value(node.inputs[i]).type);
+  }
+  for (size_t o = 0; o < node.outputs.size(); ++o) {
+    OMKIT_ASSIGN_OR_RETURN(Tensor zeros, Tensor::Allocate(graph.value(node.outputs[o]).type));
+    const ValueId zero = body->AddConstant(absl::StrCat("zero", o), std::move(zeros));
+    const ValueId out = Emit(*body, OpKind::kIdentity, absl::StrCat("out", o), {zero});
+    body->SetType(out, graph.value(node.outputs[o]).type);
+    body->MarkOutput(out);
+  }
+  return std::shared_ptr<const Graph>(std::move(body));
+}
+
 absl::Status PrepareNode(Graph& graph, NodeId id, const std::function<absl::Status(Graph&)>& prepare) {
   const Node node = graph.node(id);
   std::vector<std::shared_ptr<const Graph>> bodies;
+  ir::Attrs attrs = node.attrs;
   for (const auto& body : node.bodies) {
     auto prepared = Prepared(graph, node, *body, prepare);
+    // A branch that does not fit the shapes makes way for one that says so when it is taken.
+    if (absl::IsInvalidArgument(prepared.status()) && node.op == OpKind::kIf && !attrs.Has("unusable_branch")) {
+      attrs.Set("unusable_branch", static_cast<int64_t>(bodies.size()));
+      attrs.Set("unusable_why",
+                absl::StrCat(bodies.empty() ? "then" : "else", "_branch does not fit the model's shapes: ", prepared.status().message()));
+      Log(LogLevel::kWarning, absl::StrCat(Describe(node), ": ", attrs.String("unusable_why", "")));
+      prepared = Placeholder(graph, node);
+    }
     if (!prepared.ok()) {
       Log(LogLevel::kInfo, absl::StrCat(Describe(node), " runs on the interpreter: ", prepared.status().message()));
       return absl::OkStatus();
@@ -211,7 +238,7 @@ absl::Status PrepareNode(Graph& graph, NodeId id, const std::function<absl::Stat
     if (!IsMoved(graph, node, i)) inputs.push_back(node.inputs[i]);
   }
   graph.RemoveNode(id);
-  graph.SetBodies(graph.AddNodeInto(node.op, node.name, std::move(inputs), node.outputs, node.attrs), std::move(bodies));
+  graph.SetBodies(graph.AddNodeInto(node.op, node.name, std::move(inputs), node.outputs, std::move(attrs)), std::move(bodies));
   return absl::OkStatus();
 }
 

@@ -99,9 +99,9 @@ bool SupportsScan(const Graph& graph, const Node& node) {
     if ((i < form->states || i >= form->states + form->scans) && !SameType(types.In(i), types.BodyIn(0, i))) return false;
   }
   for (int o = 0; o < static_cast<int>(node.outputs.size()); ++o) {
-    if (o < form->states ? !SameType(types.Out(o), types.BodyOut(0, o)) || !SameType(types.In(o), types.BodyOut(0, o))
-                         : form->output_axes[o - form->states] != 0 ||
-                               !IsSliceOf(types.BodyOut(0, o), types.Out(o), types.In(form->states).shape.dim(0))) {
+    if (o < form->states
+            ? !SameType(types.Out(o), types.BodyOut(0, o)) || !SameType(types.In(o), types.BodyOut(0, o))
+            : form->output_axes[o - form->states] != 0 || !IsSliceOf(types.BodyOut(0, o), types.Out(o), types.In(form->states).shape.dim(0))) {
       return false;
     }
   }
@@ -112,6 +112,7 @@ Form FormOf(const Graph& graph, const Node& node) {
   Form form;
   form.kind = node.op == OpKind::kIf ? Kind::kIf : node.op == OpKind::kLoop ? Kind::kLoop : Kind::kScan;
   form.states = node.attrs.Int("states", 0);
+  form.unusable = node.attrs.Int("unusable_branch", -1);
   if (form.kind == Kind::kLoop) {
     form.has_trips = Present(node, 0);
     form.has_condition = Present(node, 1);

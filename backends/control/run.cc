@@ -119,7 +119,8 @@ absl::StatusOr<std::shared_ptr<const void>> Prepare(const Step& step, void* cons
 using Addresses = absl::InlinedVector<void*, 32>;
 
 absl::Status Execute(Model& body, const Addresses& inputs, const Addresses& outputs) {
-  return body.Execute(absl::MakeConstSpan(const_cast<const void* const*>(inputs.data()), inputs.size()), absl::MakeConstSpan(outputs.data(), outputs.size()));
+  return body.Execute(absl::MakeConstSpan(const_cast<const void* const*>(inputs.data()), inputs.size()),
+                      absl::MakeConstSpan(outputs.data(), outputs.size()));
 }
 
 // One run of a Loop or Scan: addresses of every iteration.
@@ -186,6 +187,8 @@ absl::Status RunBranch(const State& state, const KernelContext& context) {
   const Form& form = state.form;
   void* const* operand = context.operands + form.bodies();
   const bool condition = *static_cast<const uint8_t*>(operand[0]) != 0;
+  if (form.unusable == (condition ? 0 : 1))
+    return absl::InvalidArgumentError("the branch that is taken does not fit the shapes the model was compiled for");
   const Addresses inputs(operand + 1, operand + form.inputs.size());
   const Addresses outputs(operand + form.inputs.size(), operand + form.inputs.size() + form.outputs.size());
   return Execute(*state.bodies[condition ? 0 : 1], inputs, outputs);
@@ -201,7 +204,8 @@ absl::Status RunIterations(const State& state, const KernelContext& context) {
   const bool collects = static_cast<int64_t>(form.outputs.size()) > form.states;
   Iteration iteration(state, context);
   for (int64_t i = 0; i < trips && condition; ++i) {
-    if (collects && i >= form.length) return absl::InvalidArgumentError(absl::StrCat("the loop has more than the ", form.length, " iterations it was compiled for"));
+    if (collects && i >= form.length)
+      return absl::InvalidArgumentError(absl::StrCat("the loop has more than the ", form.length, " iterations it was compiled for"));
     if (i == kMostIterations - 1) return absl::InvalidArgumentError("the loop does not end");
     OMKIT_RETURN_IF_ERROR(iteration.Run(i, &condition));
   }

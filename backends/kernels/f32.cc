@@ -9,6 +9,7 @@
 #include "backends/kernels/layernorm_f32/layernorm_f32.h"
 #include "backends/kernels/matmul_f32/matmul_f32.h"
 #include "backends/kernels/pool_f32/pool_f32.h"
+#include "backends/kernels/recurrent_f32/recurrent_f32.h"
 #include "backends/kernels/reduce_f32/reduce_f32.h"
 #include "backends/kernels/resize/resize.h"
 #include "backends/kernels/softmax_f32/softmax_f32.h"
@@ -20,6 +21,7 @@ void RegisterF32Kernels() {
   RegisterDwConvF32Kernels();
   RegisterPoolF32Kernels();
   RegisterElementwiseF32Kernels();
+  RegisterRecurrentF32Kernels();
   RegisterReduceF32Kernels();
   RegisterSoftmaxF32Kernels();
   RegisterMatMulF32Kernels();

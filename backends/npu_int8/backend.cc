@@ -86,6 +86,9 @@ constexpr Row kRows[] = {
     {OpKind::kArgMax, SupportsArgMax, LowerArgMax, Int8::kNo},
     {OpKind::kArgMin, SupportsArgMax, LowerArgMax, Int8::kNo},
     {OpKind::kLayerNormalization, SupportsLayerNormalization, LowerLayerNormalization, Int8::kNo},
+    {OpKind::kGRU, SupportsRecurrent, LowerRecurrent, Int8::kNo},
+    {OpKind::kLSTM, SupportsRecurrent, LowerRecurrent, Int8::kNo},
+    {OpKind::kRNN, SupportsRecurrent, LowerRecurrent, Int8::kNo},
     {OpKind::kIdentity, SupportsReshape, LowerReshape, Int8::kMovement},
     {OpKind::kReshape, SupportsReshape, LowerReshape, Int8::kMovement},
     {OpKind::kFlatten, SupportsReshape, LowerReshape, Int8::kMovement},
@@ -140,6 +143,11 @@ class NpuInt8 : public Backend {
 };
 
 }  // namespace
+
+OpSupport SupportOf(OpKind op) {
+  const Row* row = Find(op);
+  return {row != nullptr, row != nullptr && row->int8 != Int8::kNo};
+}
 
 const Backend& NpuInt8Backend() {
   static const auto* const backend = new NpuInt8;

@@ -51,6 +51,10 @@ absl::Status LowerReduce(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerArgMax(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerLayerNormalization(const ir::Node& node, ProgramBuilder& builder);
 
+// lower_recurrent.cc
+bool SupportsRecurrent(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerRecurrent(const ir::Node& node, ProgramBuilder& builder);
+
 // lower_movement.cc
 bool SupportsReshape(const ir::Graph& graph, const ir::Node& node);
 bool SupportsTranspose(const ir::Graph& graph, const ir::Node& node);

@@ -9,6 +9,13 @@ namespace omkit::npu_int8 {
 // Lives for ever.
 const Backend& NpuInt8Backend();
 
+// What the tables say of an operator, whatever the types and attributes of a node.
+struct OpSupport {
+  bool kernel = false;
+  bool int8 = false;
+};
+OpSupport SupportOf(ir::OpKind op);
+
 }  // namespace omkit::npu_int8
 
 #endif  // OMKIT_BACKENDS_NPU_INT8_NPU_INT8_H_

@@ -271,7 +271,8 @@ absl::StatusOr<std::shared_ptr<const ir::Graph>> GetBody(Reader& in, int depth) 
     OMKIT_ASSIGN_OR_RETURN(std::vector<ir::ValueId> outputs, GetIds(in, *body, false));
     OMKIT_ASSIGN_OR_RETURN(auto bodies, GetBodies(in, depth + 1));
     for (ir::ValueId v : outputs) {
-      if (body->value(v).producer != ir::kNoNode || body->IsConstant(v) || body->IsInput(v)) return absl::InvalidArgumentError("a body's value has two producers");
+      if (body->value(v).producer != ir::kNoNode || body->IsConstant(v) || body->IsInput(v))
+        return absl::InvalidArgumentError("a body's value has two producers");
     }
     body->SetBodies(body->AddNodeInto(op, name, std::move(inputs), std::move(outputs), std::move(attrs)), std::move(bodies));
   }

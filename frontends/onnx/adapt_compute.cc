@@ -116,8 +116,10 @@ absl::Status TrainBatchNormalization(OnnxNode& node) {
   const ir::ValueId square = node.EmitBefore(OpKind::kMul, "square", {centered, centered});
   const ir::ValueId variance = node.EmitBefore(OpKind::kReduceMean, "batch_var", {square, reduced}, keep);
   const float momentum = node.attrs.Float("momentum", 0.9f);
-  const ir::ValueId flat_mean = node.EmitBefore(OpKind::kSqueeze, "mean", {mean, reduced}), flat_var = node.EmitBefore(OpKind::kSqueeze, "var", {variance, reduced});
-  const ir::ValueId old_part = node.Constant("momentum", Tensor::Scalar<float>(momentum)), new_part = node.Constant("rest", Tensor::Scalar<float>(1 - momentum));
+  const ir::ValueId flat_mean = node.EmitBefore(OpKind::kSqueeze, "mean", {mean, reduced}),
+                    flat_var = node.EmitBefore(OpKind::kSqueeze, "var", {variance, reduced});
+  const ir::ValueId old_part = node.Constant("momentum", Tensor::Scalar<float>(momentum)),
+                    new_part = node.Constant("rest", Tensor::Scalar<float>(1 - momentum));
   for (int i = 1; i < static_cast<int>(node.outputs.size()); ++i) {
     if (!node.output_used[i]) continue;
     if (i > 2) return absl::UnimplementedError(absl::StrCat("output ", i, " is used"));

@@ -40,10 +40,10 @@ struct FusedActivation {
 // x through the named activation into the node's outputs.
 absl::Status EmitActivation(OnnxNode& node, const std::string& name, const std::vector<float>& parameters, ValueId x, std::vector<ValueId> outputs) {
   static const auto* const known = new std::vector<FusedActivation>{
-      {"Relu", OpKind::kRelu, {}},       {"Tanh", OpKind::kTanh, {}},
-      {"Sigmoid", OpKind::kSigmoid, {}}, {"LeakyRelu", OpKind::kLeakyRelu, {"alpha"}},
-      {"Clip", OpKind::kClip, {}},       {"HardSigmoid", OpKind::kHardSigmoid, {"alpha", "beta"}},
-      {"Elu", OpKind::kElu, {"alpha"}},  {"HardSwish", OpKind::kHardSwish, {}},
+      {"Relu", OpKind::kRelu, {}},         {"Tanh", OpKind::kTanh, {}},
+      {"Sigmoid", OpKind::kSigmoid, {}},   {"LeakyRelu", OpKind::kLeakyRelu, {"alpha"}},
+      {"Clip", OpKind::kClip, {}},         {"HardSigmoid", OpKind::kHardSigmoid, {"alpha", "beta"}},
+      {"Elu", OpKind::kElu, {"alpha"}},    {"HardSwish", OpKind::kHardSwish, {}},
       {"Softplus", OpKind::kSoftplus, {}},
   };
   for (const FusedActivation& activation : *known) {
@@ -168,7 +168,8 @@ absl::Status Binarizer(OnnxNode& node) {
   const std::vector<ValueId> outputs = node.outputs;
   ir::Attrs to;
   to.Set("to", static_cast<int64_t>(DType::kFloat32));
-  EmitLast(node, OpKind::kCast, "number", {EmitInner(node, {node.inputs[0], node.Constant("threshold", Tensor::Scalar<float>(threshold))})}, outputs, to);
+  EmitLast(node, OpKind::kCast, "number", {EmitInner(node, {node.inputs[0], node.Constant("threshold", Tensor::Scalar<float>(threshold))})}, outputs,
+           to);
   return absl::OkStatus();
 }
 

@@ -370,7 +370,8 @@ absl::Status GraphImporter::AddControlNode(int index, const OnnxOp& op, ir::Attr
   absl::flat_hash_set<std::string> seen;
   for (const char* body : {branches ? "then_branch" : "body", "else_branch"}) {
     const onnx::GraphProto* graph = BodyOf(proto, body);
-    if (graph == nullptr && (branches || body == std::string("body"))) return absl::InvalidArgumentError(absl::StrCat("attribute '", body, "' is missing"));
+    if (graph == nullptr && (branches || body == std::string("body")))
+      return absl::InvalidArgumentError(absl::StrCat("attribute '", body, "' is missing"));
     if (graph == nullptr) continue;
     for (std::string& free : FreeNames(*graph)) {
       if (!graph_->IsConstant(Find(free)) && seen.insert(free).second) captured.push_back(std::move(free));

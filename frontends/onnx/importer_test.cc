@@ -306,13 +306,55 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
   }
 }
 
+// Functions within functions, attributes that refer to the function's, and an output that is an input.
+TEST(Importer, InlinesLocalFunctions) {
+  const std::string functions =
+      "opset_import { domain: 'f' version: 1 } "
+      "functions { name: 'Scaled' domain: 'f' input: 'a' output: 'b' attribute: 'slope' opset_import { version: 13 } "
+      "  node { name: 'leaky' op_type: 'LeakyRelu' input: 'a' output: 'b' attribute { name: 'alpha' type: FLOAT ref_attr_name: 'slope' } } } "
+      "functions { name: 'Twice' domain: 'f' input: 'p' output: 'q' output: 'p' opset_import { version: 13 } opset_import { domain: 'f' version: 1 } "
+      "  node { op_type: 'Scaled' domain: 'f' input: 'p' output: 't' attribute { name: 'slope' type: FLOAT f: 0.5 } } "
+      "  node { name: 'n' op_type: 'Neg' input: 't' output: 'q' } } ";
+  const auto graph = ImportText(functions + Around(13, "node { name: 'call' op_type: 'Twice' domain: 'f' input: 'x' output: 'y' output: 'z' }"));
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const std::string text = Print(**graph);
+  EXPECT_TRUE(absl::StrContains(text, "LeakyRelu(x) alpha=0.5f")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "y = Neg(")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "z = Identity(x)")) << text;
+  const auto endless = ImportText(
+      "opset_import { domain: 'f' version: 1 } functions { name: 'F' domain: 'f' input: 'a' output: 'b' opset_import { domain: 'f' version: 1 } "
+      "node { op_type: 'F' domain: 'f' input: 'a' output: 'b' } } " +
+      Around(13, "node { op_type: 'F' domain: 'f' input: 'x' output: 'y' }"));
+  EXPECT_EQ(endless.status().code(), absl::StatusCode::kInvalidArgument) << endless.status();
+  EXPECT_TRUE(absl::StrContains(endless.status().message(), "deep")) << endless.status();
+}
+
+// A body reads a constant and a value from outside: the constant is copied, the value becomes an input of node and body.
+TEST(Importer, GivesSubgraphsWhatTheyReadFromOutside) {
+  const auto graph = ImportText(
+      Around(13,
+             "initializer { name: 'k' data_type: 1 float_data: 3 } initializer { name: 'cond' data_type: 9 int32_data: 1 } "
+             "node { name: 'r' op_type: 'Relu' input: 'x' output: 'a' } "
+             "node { name: 'choice' op_type: 'If' input: 'cond' output: 'y' "
+             "  attribute { name: 'else_branch' type: GRAPH g { name: 'e' node { op_type: 'Neg' input: 'x' output: 'o' } output { name: 'o' } } } "
+             "  attribute { name: 'then_branch' type: GRAPH g { name: 't' node { op_type: 'Mul' input: 'a' input: 'k' output: 'o' } output { name: "
+             "'o' } } } }"));
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const ir::Node* choice = (*graph)->Producer((*graph)->outputs()[0]);
+  ASSERT_EQ(choice->bodies.size(), 2u);
+  EXPECT_EQ(choice->inputs.size(), 3u);
+  EXPECT_EQ(choice->bodies[0]->name, "t");
+  for (const auto& body : choice->bodies) EXPECT_EQ(body->inputs().size(), 2u);
+  EXPECT_EQ((*graph)->value(choice->outputs[0]).type.shape, (Shape{2, 3}));
+}
+
 TEST(Importer, ListsAllUnsupportedNodesAtOnce) {
-  const auto graph =
-      ImportText("opset_import { domain: 'com.acme' version: 1 } " +
-                 Around(13,
-                        "node { name: 'g1' op_type: 'StringNormalizer' input: 'x' output: 'a' } node { name: 'r' op_type: 'Relu' input: 'a' output: 'b' } "
-                        "node { name: 'g2' op_type: 'StringNormalizer' input: 'b' output: 'c' } "
-                        "node { name: 'f' op_type: 'Fancy' domain: 'com.acme' input: 'c' output: 'y' } "));
+  const auto graph = ImportText(
+      "opset_import { domain: 'com.acme' version: 1 } " +
+      Around(13,
+             "node { name: 'g1' op_type: 'StringNormalizer' input: 'x' output: 'a' } node { name: 'r' op_type: 'Relu' input: 'a' output: 'b' } "
+             "node { name: 'g2' op_type: 'StringNormalizer' input: 'b' output: 'c' } "
+             "node { name: 'f' op_type: 'Fancy' domain: 'com.acme' input: 'c' output: 'y' } "));
   ASSERT_EQ(graph.status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(graph.status().message(),
             "m.onnx: 3 nodes are not supported: StringNormalizer (2), com.acme::Fancy (1)\n  node 'g1': StringNormalizer, domain 'ai.onnx', opset 13"

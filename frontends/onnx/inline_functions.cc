@@ -114,7 +114,8 @@ class Inliner {
         return absl::ResourceExhaustedError(absl::StrCat("the model has more than ", kMaxInlinedNodes, " nodes once its functions are inlined"));
       }
       if (const FunctionProto* function = FunctionOf(*item.node, item.opset); function != nullptr) {
-        OMKIT_RETURN_IF_ERROR(Annotate(Call(*function, item, &work), absl::StrCat("node ", Quoted(item.node->name()), " (", item.node->op_type(), ")")));
+        OMKIT_RETURN_IF_ERROR(
+            Annotate(Call(*function, item, &work), absl::StrCat("node ", Quoted(item.node->name()), " (", item.node->op_type(), ")")));
         continue;
       }
       for (AttributeProto& a : *item.node->mutable_attribute()) {
@@ -130,7 +131,8 @@ class Inliner {
   const FunctionProto* FunctionOf(const NodeProto& node, int64_t opset) const {
     const auto found = functions_.find({node.domain(), node.op_type(), node.overload()});
     if (found == functions_.end()) return nullptr;
-    if (IsDefaultDomain(node.domain()) || FindOp(node.domain(), node.op_type(), opset != 0 ? opset : context_.OpsetOf(node)) != nullptr) return nullptr;
+    if (IsDefaultDomain(node.domain()) || FindOp(node.domain(), node.op_type(), opset != 0 ? opset : context_.OpsetOf(node)) != nullptr)
+      return nullptr;
     return found->second;
   }
 
@@ -149,7 +151,8 @@ class Inliner {
       if (IsDefaultDomain(import.domain())) opset = import.version();
     }
     if (opset < 0 || opset > kMaxOpset) return absl::UnimplementedError(absl::StrCat("the function imports opset ", opset));
-    const Renaming rename(function, node, absl::StrCat(node.name().empty() ? function.name() : node.name(), calls_ == 0 ? "" : absl::StrCat("#", calls_)));
+    const Renaming rename(function, node,
+                          absl::StrCat(node.name().empty() ? function.name() : node.name(), calls_ == 0 ? "" : absl::StrCat("#", calls_)));
     ++calls_;
     std::vector<Pending> body;
     const auto add = [&](const NodeProto& original) -> absl::Status {

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "base/narrow.h"
 #include "base/status.h"
 #include "frontends/onnx/quoted.h"
 
@@ -89,7 +90,7 @@ void NormalizeBools(Tensor* tensor) {
   for (int64_t i = 0; i < tensor->elements(); ++i) bytes[i] = bytes[i] != 0;
 }
 
-bool Is4Bit(DType dtype) { return dtype == DType::kInt4 || dtype == DType::kUInt4 || dtype == DType::kFloat4E2M1; }
+bool Is4Bit(DType dtype) { return dtype == kInt4 || dtype == kUInt4 || dtype == kFloat4E2M1; }
 
 // In a file two 4-bit elements share a byte, the first in the lower half.
 uint64_t StoredBytes(DType dtype, int64_t elements) {
@@ -182,13 +183,13 @@ absl::StatusOr<DType> FromOnnxDType(int data_type) {
     case TensorProto::INT64: return DType::kInt64;
     case TensorProto::UINT64: return DType::kUInt64;
     case TensorProto::BOOL: return DType::kBool;
-    case TensorProto::FLOAT8E4M3FN: return DType::kFloat8E4M3FN;
-    case TensorProto::FLOAT8E4M3FNUZ: return DType::kFloat8E4M3FNUZ;
-    case TensorProto::FLOAT8E5M2: return DType::kFloat8E5M2;
-    case TensorProto::FLOAT8E5M2FNUZ: return DType::kFloat8E5M2FNUZ;
-    case TensorProto::UINT4: return DType::kUInt4;
-    case TensorProto::INT4: return DType::kInt4;
-    case 23: return DType::kFloat4E2M1;  // FLOAT4E2M1, younger than the generated classes
+    case TensorProto::FLOAT8E4M3FN: return kFloat8E4M3FN;
+    case TensorProto::FLOAT8E4M3FNUZ: return kFloat8E4M3FNUZ;
+    case TensorProto::FLOAT8E5M2: return kFloat8E5M2;
+    case TensorProto::FLOAT8E5M2FNUZ: return kFloat8E5M2FNUZ;
+    case TensorProto::UINT4: return kUInt4;
+    case TensorProto::INT4: return kInt4;
+    case 23: return kFloat4E2M1;  // FLOAT4E2M1, younger than the generated classes
     case TensorProto::UNDEFINED: return absl::InvalidArgumentError("has no element type");
     default: break;
   }

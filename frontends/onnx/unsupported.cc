@@ -20,8 +20,7 @@ std::string Hint(const std::string& op, int64_t opset) {
 
 }  // namespace
 
-void UnsupportedNodes::Add(absl::string_view node, absl::string_view op, absl::string_view domain, int64_t opset,
-                           absl::string_view reason) {
+void UnsupportedNodes::Add(absl::string_view node, absl::string_view op, absl::string_view domain, int64_t opset, absl::string_view reason) {
   entries_.push_back({std::string(node), std::string(op), std::string(domain), opset, std::string(reason)});
 }
 

@@ -154,13 +154,17 @@ absl::Status InferAttention(InferContext& ctx) {
   }
   OMKIT_RETURN_IF_ERROR(ExpectSameDType(ctx, 0, 1));
   if (ctx.has_input(4) != ctx.has_input(5)) return absl::InvalidArgumentError("past_key and past_value go together");
-  OMKIT_ASSIGN_OR_RETURN(const AttentionForm form,
-                         ReadForm(ctx.attrs(), [&](int i) { return ctx.shape(i).rank() < 3 ? Shape{0, 0, 0, 0} : ctx.shape(i); },
-                                  [&](int i) { return ctx.has_input(i) && ctx.shape(i).rank() == 4; }));
+  OMKIT_ASSIGN_OR_RETURN(const AttentionForm form, ReadForm(
+                                                       ctx.attrs(),
+                                                       [&](int i) {
+                                                         return ctx.shape(i).rank() < 3 ? Shape{0, 0, 0, 0} : ctx.shape(i);
+                                                       },
+                                                       [&](int i) { return ctx.has_input(i) && ctx.shape(i).rank() == 4; }));
   OMKIT_RETURN_IF_ERROR(CheckForm(form));
   OMKIT_RETURN_IF_ERROR(CheckPast(ctx, 4, form.k));
   OMKIT_RETURN_IF_ERROR(CheckPast(ctx, 5, form.v));
-  if (ctx.has_input(5) && Conflict(ctx.shape(4).dim(2), ctx.shape(5).dim(2))) return absl::InvalidArgumentError("past_key and past_value differ in length");
+  if (ctx.has_input(5) && Conflict(ctx.shape(4).dim(2), ctx.shape(5).dim(2)))
+    return absl::InvalidArgumentError("past_key and past_value differ in length");
   const int64_t mode = ctx.attrs().Int("qk_matmul_output_mode", 0);
   if (mode < 0 || mode > 3) return absl::InvalidArgumentError(absl::StrCat("attribute qk_matmul_output_mode is ", mode, ", allowed are 0 to 3"));
   const Shape scores{form.q.batch, form.q.heads, form.q.length, form.total()};
@@ -178,15 +182,17 @@ absl::Status InferAttention(InferContext& ctx) {
   const int64_t columns = form.q.heads == kUnknownDim || form.v.size == kUnknownDim ? kUnknownDim : form.q.heads * form.v.size;
   const Shape y = flat ? Shape{form.q.batch, form.q.length, columns} : Shape{form.q.batch, form.q.heads, form.q.length, form.v.size};
   OMKIT_RETURN_IF_ERROR(SetOutputChecked(ctx, 0, ValueDType(ctx, 0), y));
-  if (ctx.num_outputs() > 1) OMKIT_RETURN_IF_ERROR(SetOutputChecked(ctx, 1, ValueDType(ctx, 1), Shape{form.k.batch, form.k.heads, form.total(), form.k.size}));
-  if (ctx.num_outputs() > 2) OMKIT_RETURN_IF_ERROR(SetOutputChecked(ctx, 2, ValueDType(ctx, 2), Shape{form.v.batch, form.v.heads, form.total(), form.v.size}));
+  if (ctx.num_outputs() > 1)
+    OMKIT_RETURN_IF_ERROR(SetOutputChecked(ctx, 1, ValueDType(ctx, 1), Shape{form.k.batch, form.k.heads, form.total(), form.k.size}));
+  if (ctx.num_outputs() > 2)
+    OMKIT_RETURN_IF_ERROR(SetOutputChecked(ctx, 2, ValueDType(ctx, 2), Shape{form.v.batch, form.v.heads, form.total(), form.v.size}));
   if (ctx.num_outputs() > 3) OMKIT_RETURN_IF_ERROR(SetOutputChecked(ctx, 3, ValueDType(ctx, 0), scores));
   return absl::OkStatus();
 }
 
 absl::Status EvalAttention(const EvalContext& ctx) {
-  OMKIT_ASSIGN_OR_RETURN(const AttentionForm f,
-                         ReadForm(ctx.attrs, [&](int i) { return ctx.input(i).shape(); }, [&](int i) { return ctx.has_input(i); }));
+  OMKIT_ASSIGN_OR_RETURN(const AttentionForm f, ReadForm(
+                                                    ctx.attrs, [&](int i) { return ctx.input(i).shape(); }, [&](int i) { return ctx.has_input(i); }));
   const std::vector<double> q = ReadReals(ctx.input(0));
   const std::vector<double> k = Present(ctx, 1, f.k, f.past), v = Present(ctx, 2, f.v, f.past);
   const Mask mask = ReadMask(ctx, f);
@@ -278,7 +284,8 @@ absl::Status EvalRotaryEmbedding(const EvalContext& ctx) {
       int64_t position = b * x.length + t;
       if (ctx.has_input(3)) {
         position = IntegerAt(ctx.input(3), position);
-        if (position < 0 || position >= ctx.input(1).shape().dim(0)) return absl::InvalidArgumentError(absl::StrCat("position ", position, " lies outside the caches"));
+        if (position < 0 || position >= ctx.input(1).shape().dim(0))
+          return absl::InvalidArgumentError(absl::StrCat("position ", position, " lies outside the caches"));
       }
       for (int64_t h = 0; h < x.heads; ++h) {
         const int64_t at = x.At(b, h, t);

@@ -137,8 +137,8 @@ absl::StatusOr<Tensor> Stack(absl::Span<const Tensor> slices, int axis) {
   OMKIT_ASSIGN_OR_RETURN(Tensor stacked, Tensor::Allocate(slices[0].dtype(), Shape(std::move(dims))));
   for (int64_t k = 0; k < count; ++k) {
     if (slices[k].dtype() != slices[0].dtype() || slices[k].shape() != slices[0].shape()) {
-      return absl::InvalidArgumentError(absl::StrCat("a scan output is ", slices[k].type().ToString(), " in iteration ", k, " and ",
-                                                     slices[0].type().ToString(), " in the first"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("a scan output is ", slices[k].type().ToString(), " in iteration ", k, " and ", slices[0].type().ToString(), " in the first"));
     }
     for (int64_t o = 0; o < outer; ++o) {
       std::memcpy(static_cast<uint8_t*>(stacked.mutable_raw()) + (o * count + k) * inner, static_cast<const uint8_t*>(slices[k].raw()) + o * inner,

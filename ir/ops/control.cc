@@ -4,6 +4,7 @@
 //   If    inputs cond, captured...                     bodies then, else; body inputs captured
 //   Loop  inputs M, cond, v (attribute states), captured   body inputs iteration, cond, v, captured; body outputs cond, v, scan outputs
 //   Scan  inputs state (attribute states), scan inputs (num_scan_inputs), captured   body inputs in the same order
+// Attributes unusable_branch (0: then, 1: else) and unusable_why of If are omkit's: taking that branch is an error.
 // Shapes that differ between branches or iterations are unknown to inference.
 #include <algorithm>
 #include <cstring>
@@ -24,8 +25,8 @@ absl::Status CheckBodies(absl::Span<const std::shared_ptr<const Graph>> bodies, 
   if (bodies.size() != count) return absl::InvalidArgumentError(absl::StrCat("has ", bodies.size(), " bodies, expected ", count));
   for (const auto& body : bodies) {
     if (body->inputs().size() != inputs || body->outputs().size() != outputs) {
-      return absl::InvalidArgumentError(absl::StrCat("a body has ", body->inputs().size(), " inputs and ", body->outputs().size(), " outputs, expected ",
-                                                     inputs, " and ", outputs));
+      return absl::InvalidArgumentError(absl::StrCat("a body has ", body->inputs().size(), " inputs and ", body->outputs().size(),
+                                                     " outputs, expected ", inputs, " and ", outputs));
     }
   }
   return absl::OkStatus();
@@ -102,8 +103,10 @@ absl::StatusOr<bool> Truth(const Tensor& cond) {
   return IntegerAt(cond, 0) != 0;
 }
 
-absl::StatusOr<std::vector<Tensor>> RunIf(absl::Span<const std::shared_ptr<const Graph>> bodies, absl::Span<const Tensor* const> inputs) {
+absl::StatusOr<std::vector<Tensor>> RunIf(const Attrs& attrs, absl::Span<const std::shared_ptr<const Graph>> bodies,
+                                          absl::Span<const Tensor* const> inputs) {
   OMKIT_ASSIGN_OR_RETURN(const bool cond, Truth(*inputs[0]));
+  if (attrs.Int("unusable_branch", -1) == (cond ? 0 : 1)) return absl::InvalidArgumentError(attrs.String("unusable_why", ""));
   OMKIT_ASSIGN_OR_RETURN(auto runner, BodyRunner::Make(*bodies[cond ? 0 : 1]));
   std::vector<Tensor> captured;
   for (size_t i = 1; i < inputs.size(); ++i) captured.push_back(*inputs[i]);
@@ -209,7 +212,8 @@ absl::StatusOr<ScanForm> ReadScanForm(const Attrs& attrs, int num_inputs, int nu
   ScanForm form;
   const int64_t states = attrs.Int("states", 0), scans = attrs.Int("num_scan_inputs", 0);
   if (states < 0 || scans < 1 || states > num_inputs - scans || states > num_outputs) {
-    return absl::InvalidArgumentError(absl::StrCat(states, " states and ", scans, " scan inputs for ", num_inputs, " inputs and ", num_outputs, " outputs"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(states, " states and ", scans, " scan inputs for ", num_inputs, " inputs and ", num_outputs, " outputs"));
   }
   form.states = static_cast<int>(states);
   form.scans = static_cast<int>(scans);
@@ -217,9 +221,11 @@ absl::StatusOr<ScanForm> ReadScanForm(const Attrs& attrs, int num_inputs, int nu
   const auto read = [&](const char* name, int count, bool is_direction, std::vector<int64_t>* list) -> absl::Status {
     *list = attrs.Ints(name);
     if (list->empty()) list->assign(count, 0);
-    if (static_cast<int>(list->size()) != count) return absl::InvalidArgumentError(absl::StrCat("attribute ", name, " has ", list->size(), " entries, expected ", count));
+    if (static_cast<int>(list->size()) != count)
+      return absl::InvalidArgumentError(absl::StrCat("attribute ", name, " has ", list->size(), " entries, expected ", count));
     for (int64_t v : *list) {
-      if (is_direction && v != 0 && v != 1) return absl::InvalidArgumentError(absl::StrCat("attribute ", name, " holds ", v, ", allowed are 0 and 1"));
+      if (is_direction && v != 0 && v != 1)
+        return absl::InvalidArgumentError(absl::StrCat("attribute ", name, " holds ", v, ", allowed are 0 and 1"));
     }
     return absl::OkStatus();
   };
@@ -233,7 +239,7 @@ absl::StatusOr<ScanForm> ReadScanForm(const Attrs& attrs, int num_inputs, int nu
 absl::StatusOr<std::vector<Tensor>> RunControl(OpKind op, const Attrs& attrs, absl::Span<const std::shared_ptr<const Graph>> bodies,
                                                absl::Span<const Tensor* const> inputs, int num_outputs) {
   switch (op) {
-    case OpKind::kIf: return RunIf(bodies, inputs);
+    case OpKind::kIf: return RunIf(attrs, bodies, inputs);
     case OpKind::kLoop: return RunLoop(attrs, *bodies[0], inputs, num_outputs);
     default: return RunScan(attrs, *bodies[0], inputs, num_outputs);
   }
@@ -248,17 +254,22 @@ absl::Status InferIf(InferContext& ctx) {
   AppendCaptured(ctx, 1, &types, &constants);
   const Tensor* cond = ctx.constant(0);
   std::vector<TensorType> outputs;
+  absl::Status failed;
   for (int branch = 0; branch < 2; ++branch) {
     if (cond != nullptr && (cond->elements() != 1 || (IntegerAt(*cond, 0) != 0) != (branch == 0))) continue;
     auto inferred = InferBody(*ctx.node().bodies[branch], types, constants);
-    if (!inferred.ok()) return Annotate(inferred.status(), branch == 0 ? "then_branch" : "else_branch");
+    if (!inferred.ok()) {
+      // A branch that is written for other shapes may never be taken with these; running it is the error.
+      failed = Annotate(inferred.status(), branch == 0 ? "then_branch" : "else_branch");
+      continue;
+    }
     if (outputs.empty()) {
       outputs = *std::move(inferred);
       continue;
     }
     for (size_t i = 0; i < outputs.size(); ++i) OMKIT_RETURN_IF_ERROR(Merge((*inferred)[i], &outputs[i]));
   }
-  if (outputs.empty()) return absl::InvalidArgumentError("the condition must be one bool");
+  if (outputs.empty()) return failed.ok() ? absl::InvalidArgumentError("the condition must be one bool") : failed;
   for (int i = 0; i < ctx.num_outputs(); ++i) ctx.SetOutput(i, outputs[i].dtype, outputs[i].shape);
   return absl::OkStatus();
 }
@@ -287,9 +298,10 @@ absl::Status InferLoop(InferContext& ctx) {
   for (int s = 0; s < states; ++s) ctx.SetOutput(s, outputs[1 + s].dtype, outputs[1 + s].shape);
   // Only a trip count is no promise: the condition may end the loop earlier.
   const ValueId cond_out = body.outputs()[0];
-  const bool runs_through = (!ctx.has_input(1) || (ctx.constant(1) != nullptr && ctx.constant(1)->elements() == 1 && IntegerAt(*ctx.constant(1), 0) != 0)) &&
-                            (cond_out == body.inputs()[1] || (body.IsConstant(cond_out) && body.value(cond_out).constant.elements() == 1 &&
-                                                              IntegerAt(body.value(cond_out).constant, 0) != 0));
+  const bool runs_through =
+      (!ctx.has_input(1) || (ctx.constant(1) != nullptr && ctx.constant(1)->elements() == 1 && IntegerAt(*ctx.constant(1), 0) != 0)) &&
+      (cond_out == body.inputs()[1] ||
+       (body.IsConstant(cond_out) && body.value(cond_out).constant.elements() == 1 && IntegerAt(body.value(cond_out).constant, 0) != 0));
   int64_t trips = kUnknownDim;
   if (runs_through && ctx.constant(0) != nullptr && ctx.constant(0)->elements() == 1) trips = std::max<int64_t>(IntegerAt(*ctx.constant(0), 0), 0);
   for (int i = states; i < ctx.num_outputs(); ++i) {

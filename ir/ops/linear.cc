@@ -108,7 +108,7 @@ absl::Status EvalQuantizeLinear(const EvalContext& ctx) {
   const std::vector<double> zero = ZeroPoints(ctx);
   const auto precision = static_cast<DType>(ctx.attrs.Int("precision", static_cast<int64_t>(DType::kFloat32)));
   if (IsNarrow(out.dtype())) {
-    const bool integer = out.dtype() == DType::kInt4 || out.dtype() == DType::kUInt4;
+    const bool integer = out.dtype() == kInt4 || out.dtype() == kUInt4;
     for (int64_t i = 0; i < x.elements(); ++i) {
       const int64_t s = index(i);
       const float steps = RoundedTo(precision, static_cast<float>(RealAt(x, i)) / static_cast<float>(scale[s]));

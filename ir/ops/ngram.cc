@@ -42,7 +42,8 @@ absl::StatusOr<NgramPool> ReadPool(const Attrs& attrs) {
     pool.columns = std::max(pool.columns, c + 1);
   }
   const std::vector<float> weights = attrs.Floats("weights");
-  if (!weights.empty() && weights.size() != columns.size()) return absl::InvalidArgumentError(absl::StrCat(weights.size(), " weights for ", columns.size(), " n-grams"));
+  if (!weights.empty() && weights.size() != columns.size())
+    return absl::InvalidArgumentError(absl::StrCat(weights.size(), " weights for ", columns.size(), " n-grams"));
   return pool;
 }
 

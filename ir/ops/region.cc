@@ -62,8 +62,8 @@ absl::StatusOr<RoiForm> ReadRoiForm(const Attrs& attrs) {
 }
 
 // Samples of one bin of one region, on every channel.
-void RoiBin(const RoiForm& f, const double* image, int64_t channels, int64_t height, int64_t width, double y0, double x0, double step_y, double step_x,
-            int64_t rows, int64_t columns, double* out, int64_t out_step) {
+void RoiBin(const RoiForm& f, const double* image, int64_t channels, int64_t height, int64_t width, double y0, double x0, double step_y,
+            double step_x, int64_t rows, int64_t columns, double* out, int64_t out_step) {
   const double fresh = f.max ? -std::numeric_limits<double>::infinity() : 0;
   for (int64_t c = 0; c < channels; ++c) out[c * out_step] = fresh;
   for (int64_t iy = 0; iy < rows; ++iy) {
@@ -126,13 +126,15 @@ absl::Status EvalRoiAlign(const EvalContext& ctx) {
   const double offset = f.half_pixel ? 0.5 : 0;
   for (int64_t r = 0; r < ctx.input(2).elements(); ++r) {
     const int64_t image = IntegerAt(ctx.input(2), r);
-    if (image < 0 || image >= shape.dim(0)) return absl::InvalidArgumentError(absl::StrCat("batch_indices holds ", image, " for ", shape.dim(0), " images"));
+    if (image < 0 || image >= shape.dim(0))
+      return absl::InvalidArgumentError(absl::StrCat("batch_indices holds ", image, " for ", shape.dim(0), " images"));
     const double x1 = rois[r * 4] * f.scale - offset, y1 = rois[r * 4 + 1] * f.scale - offset;
     double roi_width = rois[r * 4 + 2] * f.scale - offset - x1, roi_height = rois[r * 4 + 3] * f.scale - offset - y1;
     if (!f.half_pixel) roi_width = std::max(roi_width, 1.0), roi_height = std::max(roi_height, 1.0);
     const double bin_h = roi_height / static_cast<double>(f.height), bin_w = roi_width / static_cast<double>(f.width);
     constexpr double kMostSamples = 4096;
-    if (!(bin_h < kMostSamples && bin_w < kMostSamples)) return absl::InvalidArgumentError(absl::StrCat("region ", r, " is ", roi_height, "x", roi_width, " pixels"));
+    if (!(bin_h < kMostSamples && bin_w < kMostSamples))
+      return absl::InvalidArgumentError(absl::StrCat("region ", r, " is ", roi_height, "x", roi_width, " pixels"));
     const int64_t rows = f.sampling > 0 ? f.sampling : std::max<int64_t>(static_cast<int64_t>(std::ceil(bin_h)), 0);
     const int64_t columns = f.sampling > 0 ? f.sampling : std::max<int64_t>(static_cast<int64_t>(std::ceil(bin_w)), 0);
     for (int64_t b = 0; b < bins && height > 0 && width > 0; ++b) {
@@ -149,7 +151,8 @@ absl::Status InferDeformConv(InferContext& ctx) {
   for (int i = 0; i < ctx.num_inputs(); ++i) {
     if (ctx.has_input(i)) OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, i));
   }
-  if (ctx.shape(0).rank() != 4) return absl::UnimplementedError(absl::StrCat("input 0 has shape ", ctx.shape(0).ToString(), "; only images are supported"));
+  if (ctx.shape(0).rank() != 4)
+    return absl::UnimplementedError(absl::StrCat("input 0 has shape ", ctx.shape(0).ToString(), "; only images are supported"));
   for (int i : {1, 2, 4}) {
     if (ctx.has_input(i)) OMKIT_RETURN_IF_ERROR(ExpectRank(ctx, i, 4, 4));
   }
@@ -187,8 +190,10 @@ absl::Status EvalDeformConv(const EvalContext& ctx) {
         const double* plane = x.data() + (n * channels + c) * height * width;
         for (int64_t t = 0; t < taps; ++t) {
           const int64_t place = (n * f.offset_group + c / per_place) * taps + t;
-          const double dy = static_cast<double>(p / w.out[2] * w.stride[1] - w.pad_begin[1] + t / w.kernel[2] * w.dilation[1]) + offset[place * 2 * pixels + p];
-          const double dx = static_cast<double>(p % w.out[2] * w.stride[2] - w.pad_begin[2] + t % w.kernel[2] * w.dilation[2]) + offset[(place * 2 + 1) * pixels + p];
+          const double dy =
+              static_cast<double>(p / w.out[2] * w.stride[1] - w.pad_begin[1] + t / w.kernel[2] * w.dilation[1]) + offset[place * 2 * pixels + p];
+          const double dx = static_cast<double>(p % w.out[2] * w.stride[2] - w.pad_begin[2] + t % w.kernel[2] * w.dilation[2]) +
+                            offset[(place * 2 + 1) * pixels + p];
           double v = 0;
           if (dy > -1 && dy < static_cast<double>(height) && dx > -1 && dx < static_cast<double>(width)) {
             // Outside the image lies zero.

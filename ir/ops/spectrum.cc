@@ -24,7 +24,8 @@ struct Frames {
 
 absl::StatusOr<Frames> FramesOf(int64_t signal, int64_t step, int64_t length, bool onesided) {
   Frames f{step, length, kUnknownDim, onesided ? length / 2 + 1 : length};
-  if (step < 1 || length < 1 || length > kLongestFrame) return absl::InvalidArgumentError(absl::StrCat("frames of ", length, " every ", step, " samples"));
+  if (step < 1 || length < 1 || length > kLongestFrame)
+    return absl::InvalidArgumentError(absl::StrCat("frames of ", length, " every ", step, " samples"));
   if (signal == kUnknownDim) return f;
   if (length > signal) return absl::InvalidArgumentError(absl::StrCat("a frame of ", length, " samples is longer than the signal of ", signal));
   f.count = (signal - length) / step + 1;
@@ -74,7 +75,8 @@ absl::Status EvalSTFT(const EvalContext& ctx) {
   const int64_t given = ctx.has_input(3) ? IntegerAt(ctx.input(3), 0) : ctx.input(2).elements();
   OMKIT_ASSIGN_OR_RETURN(const Frames f, FramesOf(shape.dim(1), IntegerAt(ctx.input(1), 0), given, ctx.attrs.Int("onesided", 1) != 0));
   const int64_t parts = shape.rank() == 3 ? shape.dim(2) : 1;
-  if (ctx.output(0).elements() != shape.dim(0) * f.count * f.bins * 2) return absl::InvalidArgumentError("the sizes differ from those the shape was inferred with");
+  if (ctx.output(0).elements() != shape.dim(0) * f.count * f.bins * 2)
+    return absl::InvalidArgumentError("the sizes differ from those the shape was inferred with");
   const std::vector<double> x = ReadReals(ctx.input(0));
   std::vector<double> window(f.length, 1.0), y(ctx.output(0).elements());
   if (ctx.has_input(2)) window = ReadReals(ctx.input(2));
@@ -129,8 +131,10 @@ absl::Status EvalMelWeightMatrix(const EvalContext& ctx) {
   for (int64_t m = 0; m < mels; ++m) {
     const int64_t left = edge[m], middle = edge[m + 1], right = edge[m + 2];
     if (left == middle && middle < bins) y[middle * mels + m] = 1;
-    for (int64_t j = left; left < middle && j <= middle && j < bins; ++j) y[j * mels + m] = static_cast<double>(j - left) / static_cast<double>(middle - left);
-    for (int64_t j = middle; middle < right && j < right && j < bins; ++j) y[j * mels + m] = static_cast<double>(right - j) / static_cast<double>(right - middle);
+    for (int64_t j = left; left < middle && j <= middle && j < bins; ++j)
+      y[j * mels + m] = static_cast<double>(j - left) / static_cast<double>(middle - left);
+    for (int64_t j = middle; middle < right && j < right && j < bins; ++j)
+      y[j * mels + m] = static_cast<double>(right - j) / static_cast<double>(right - middle);
   }
   WriteReals(y, &ctx.output(0));
   return absl::OkStatus();

@@ -34,8 +34,6 @@ aclDataType TypeOf(DType dtype) {
     case DType::kInt64: return ACL_INT64;
     case DType::kUInt64: return ACL_UINT64;
     case DType::kBool: return ACL_BOOL;
-    case DType::kFloat8E4M3FN: return ACL_FLOAT8_E4M3FN;
-    case DType::kFloat8E5M2: return ACL_FLOAT8_E5M2;
     default: break;
   }
   return ACL_DT_UNDEFINED;

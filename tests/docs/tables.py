@@ -68,26 +68,6 @@ def chips():
     return table(['`--soc_version`', 'what'], socs) + '\nTaken for `host`: %s.\n' % aliases
 
 
-# Passes turn these operators into others before kernels are chosen (passes/fuse.h, frontends/qdq).
-REWRITTEN = {
-    'BatchNormalization': 'Mul',
-    'DequantizeLinear': 'Dequantize',
-    'Gemm': 'Dense',
-    'QLinearMatMul': 'Dense',
-    'QuantizeLinear': 'Quantize',
-}
-
-
-def operators():
-    lowered = {op: int8 for op, int8 in re.findall(r'\{OpKind::k(\w+),[^}]*Int8::k(\w+)\}', text_of('backends/npu_int8/backend.cc'))}
-    lines = []
-    for name, opset, kind in sorted(r[:3] for r in rows('frontends/onnx/onnx_ops.inc', 'OMKIT_ONNX')):
-        kind = REWRITTEN.get(name, kind)
-        kernel = 'yes' if lowered.get(kind, 'No') != 'No' else ''
-        lines.append([name, opset, kernel, 'yes' if kind in lowered else 'reference'])
-    return table(['ONNX operator', 'from opset', 'INT8 kernel', 'float kernel'], lines)
-
-
 ACL_HEADERS = ('acl.h', 'acl_base.h', 'acl_rt.h', 'acl_mdl.h', 'acl_op.h', 'acl_prof.h', 'acl_dump.h', 'ops/acl_dvpp.h', 'ops/acl_cblas.h')
 
 
@@ -99,7 +79,7 @@ def acl_functions():
     return table(['header', 'functions', ''], lines)
 
 
-TABLES = {f.__name__: f for f in (atc_flags, chips, operators, acl_functions)}
+TABLES = {f.__name__: f for f in (atc_flags, chips, acl_functions)}
 
 
 def main():

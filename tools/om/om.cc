@@ -34,6 +34,7 @@ std::string Usage() {
       "  om run FILE [flags]   executes it and reports latencies\n"
       "  om compare FILE REFERENCE --samples DIR [flags]   how close its results are to another model's\n"
       "  om array FILE --output=FILE.h   writes it as a C array for libomkit_rt, which needs no operating system\n"
+      "  om ops [--markdown]   the ONNX operators that are imported, and what runs them\n"
       "  om backends [--plugin_path PATH:...]   backends, their chips and plugins\n"
       "  om help\n\n"
       "Flags (--name=value or --name value), of run where nothing else is said:\n";
@@ -139,6 +140,7 @@ struct CommandRow {
 const std::vector<CommandRow>& Commands() {
   static const auto* const rows = new std::vector<CommandRow>{
       {"info", 1, {}},
+      {"ops", 0, {"markdown"}},
       {"run", 1, {"input", "output", "loop", "warmup", "threads", "profile", "plugin_path"}},
       {"compare", 2, {"samples", "min-cosine", "min-same-class", "threads", "plugin_path"}},
       {"array", 1, {"output"}},
@@ -149,6 +151,7 @@ const std::vector<CommandRow>& Commands() {
 
 struct Command {
   std::string name;
+  bool markdown = false;
   RunRequest run;
   CompareRequest compare;
 };
@@ -169,6 +172,7 @@ absl::StatusOr<Command> ParseCommand(Arguments arguments) {
   if (name == "array" && parsed.flags.count("output") == 0) return absl::InvalidArgumentError("om array needs --output=FILE.h");
   Command command;
   command.name = name;
+  command.markdown = parsed.flags.count("markdown") > 0;
   if (name == "compare") {
     OMKIT_ASSIGN_OR_RETURN(command.compare, ParseCompare(parsed));
   } else {
@@ -182,6 +186,7 @@ absl::Status Execute(const Command& command, std::ostream& out) {
   if (command.name == "info") return Info(command.run.model, out);
   if (command.name == "compare") return Compare(command.compare, out);
   if (command.name == "array") return WriteArray(command.run.model, command.run.output, out);
+  if (command.name == "ops") return Ops(command.markdown, out);
   return Backends(command.run.plugin_path, out);
 }
 

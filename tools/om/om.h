@@ -40,6 +40,8 @@ struct CompareRequest {
 // om compare: runs two models with the same inputs on the same samples and reports how close the first one's results are to the
 // second's. FAILED_PRECONDITION when they are less close than asked.
 absl::Status Compare(const CompareRequest& request, std::ostream& out);
+// om ops: every ONNX operator that is imported, with its opsets, types and kernels; as text, or as the table of docs/operators.md.
+absl::Status Ops(bool markdown, std::ostream& out);
 // om run: executes a model and reports latencies.
 absl::Status Run(const RunRequest& request, std::ostream& out);
 
