@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "backends/backend.h"
 #include "backends/lower.h"
 #include "base/log.h"
@@ -23,8 +24,11 @@ namespace {
 passes::PassManagerOptions PassOptions(const CompileOptions& options) { return {options.dump_dir}; }
 
 // A model with its own quantization gets its INT8 form before fusion; the second inference folds the constants that came out of it.
-passes::Pass AbsorbQdq() {
-  return {"absorb_qdq", [](ir::Graph& graph) { return frontends::AbsorbQdq(graph).status(); }};
+passes::Pass AbsorbQdq(bool calibrates) {
+  return {"absorb_qdq", [calibrates](ir::Graph& graph) -> absl::Status {
+            if (calibrates) OMKIT_RETURN_IF_ERROR(frontends::FreezeDynamicQuantization(graph).status());
+            return frontends::AbsorbQdq(graph).status();
+          }};
 }
 
 // Calibrates the fused float graph with the backend's own kernels and rewrites it to INT8; gives the recipe for the manifest.
@@ -37,6 +41,30 @@ absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const Com
   };
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"quantize", [&](ir::Graph& g) { return QuantizeGraph(quantize, soc.name, options.source_hash, g); }}},
                                           PassOptions(options), graph));
+  return recipe;
+}
+
+bool HasCalibration(const CompileOptions& options) {
+  const QuantizeOptions& quantize = options.quantize;
+  return options.quant_type == QuantType::kInt8 && (quantize.calibration || quantize.statistics || quantize.recipe);
+}
+
+// A model with a quantization of its own keeps it; calibration only reaches layers that the model leaves in float. Gives the recipe of those.
+absl::StatusOr<std::string> CompleteQuantization(const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
+  const std::vector<std::string> floats = frontends::FloatLayers(graph);
+  const bool completes = HasCalibration(options) && !floats.empty();
+  if (options.quant_type == QuantType::kInt8) {
+    Log(LogLevel::kWarning,
+        absl::StrCat("the model carries its own quantization (QuantizeLinear, DequantizeLinear), which is kept; ",
+                     completes ? "calibration data is used for the layers that it leaves in float only: " : "calibration data is not used",
+                     completes ? absl::StrJoin(floats, ", ") : ""));
+  } else if (!floats.empty()) {
+    Log(LogLevel::kWarning, absl::StrCat("the model's own quantization leaves layers in float: ", absl::StrJoin(floats, ", "),
+                                         "; with --quant_type=1 and calibration data they become INT8 too"));
+  }
+  if (!completes) return std::string();
+  OMKIT_ASSIGN_OR_RETURN(std::string recipe, QuantizeToInt8(soc, options, graph));
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"join_completed", frontends::JoinCompleted}}, PassOptions(options), graph));
   return recipe;
 }
 
@@ -74,7 +102,7 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::BindShapes(options.input_shapes),
           passes::InferShapes(),
           passes::Simplify(),
-          AbsorbQdq(),
+          AbsorbQdq(HasCalibration(options)),
           passes::InferShapes(),
           passes::FormDense(),
           passes::FusePad(),
@@ -107,8 +135,8 @@ absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const
   if (options.aipp) {
     OMKIT_ASSIGN_OR_RETURN(stages, options.aipp(*graph));
   }
-  if (options.quant_type == QuantType::kInt8 && own_quantization) {
-    Log(LogLevel::kWarning, "the model carries its own quantization (QuantizeLinear, DequantizeLinear), which is kept; calibration data is not used");
+  if (own_quantization) {
+    OMKIT_ASSIGN_OR_RETURN(recipe, CompleteQuantization(soc, options, *graph));
   } else if (options.quant_type == QuantType::kInt8) {
     OMKIT_ASSIGN_OR_RETURN(recipe, QuantizeToInt8(soc, options, *graph));
   }

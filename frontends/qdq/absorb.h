@@ -3,6 +3,9 @@
 #ifndef OMKIT_FRONTENDS_QDQ_ABSORB_H_
 #define OMKIT_FRONTENDS_QDQ_ABSORB_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "ir/graph.h"
 
@@ -25,6 +28,16 @@ absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph);
 // Takes operators that fusion made between Dequantize and Quantize nodes (HardSwish, Gelu, ...) into INT8. For graphs that AbsorbQdq has
 // rewritten; others have no such nodes yet and stay as they are.
 absl::Status AbsorbFused(ir::Graph& graph);
+
+// For models that are quantized in part, when there is calibration data to complete them with. Before AbsorbQdq: takes dynamic quantization
+// of activations away, so that calibration finds their ranges once; returns how many. Weights keep their integers' values.
+absl::StatusOr<int> FreezeDynamicQuantization(ir::Graph& graph);
+
+// After AbsorbQdq and fusion: convolutions and dense layers with constant weights that compute in float, in order of execution.
+std::vector<std::string> FloatLayers(const ir::Graph& graph);
+
+// After calibration has quantized those layers: joins their borders with those of the model's own quantization.
+absl::Status JoinCompleted(ir::Graph& graph);
 
 }  // namespace omkit::frontends
 

@@ -20,6 +20,7 @@
 #include "frontends/frontend.h"
 #include "frontends/onnx/exporter.h"
 #include "frontends/qdq/absorb.h"
+#include "frontends/qdq/encodings.h"
 #include "runtime/om_file.h"
 #include "runtime/soc.h"
 #include "tools/atc/errors.h"
@@ -90,6 +91,15 @@ std::function<absl::StatusOr<std::vector<passes::AippInput>>(const ir::Graph&)> 
   };
 }
 
+absl::Status AddEncodings(const std::string& path, ir::Graph& graph) {
+  const absl::StatusOr<std::string> json = ReadFile(path);
+  if (!json.ok()) return Error(ErrorCode::E13001, {path, std::string(json.status().message())});
+  const absl::StatusOr<int> tensors = frontends::ApplyEncodings(*json, graph);
+  if (!tensors.ok()) return Error(ErrorCode::E13005, {path, std::string(tensors.status().message())});
+  Log(LogLevel::kInfo, absl::StrCat(*tensors, " tensors quantized by ", path));
+  return absl::OkStatus();
+}
+
 absl::Status CheckOutputs(const Options& options, const runtime::Program& program) {
   for (const runtime::IoDesc& output : program.outputs) {
     if (options.fp32_outputs && output.dtype != DType::kFloat32) {
@@ -108,6 +118,7 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     return WithCode(graph.status(), Stage::kImport, options.model);
   }
   OMKIT_RETURN_IF_ERROR(CheckInputShapes(options.input_shapes, **graph));
+  if (!options.quant_encodings.empty()) OMKIT_RETURN_IF_ERROR(AddEncodings(options.quant_encodings, **graph));
 
   CompileOptions compile;
   compile.soc_version = options.soc_version;

@@ -135,6 +135,7 @@ absl::Status ReadQuantization(const Flags& flags, Options* options) {
   options->calibration_folder = flags.Get("calibrate_tool_path");
   options->keep_dtype = flags.Get("keep_dtype");
   options->export_fake_quant = flags.Get("export_fake_quant");
+  options->quant_encodings = flags.Get("quant_encodings");
   if (flags.Given("calibrate_tool_path") && options->calibration_folder.empty()) return Error(ErrorCode::E10004, {"calibrate_tool_path"});
   return absl::OkStatus();
 }

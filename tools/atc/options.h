@@ -47,6 +47,7 @@ struct Options {
   std::string calibration_folder;  // may be empty with int8: models that carry their own quantization
   std::string keep_dtype;          // file, or empty
   std::string export_fake_quant;   // ONNX file to write, or empty
+  std::string quant_encodings;     // AIMET's JSON, or empty
   std::string compression_conf;    // --compression_optimize_conf; int8 is set with it
   QuantOptions quant;
   std::string aipp_config;  // --insert_op_conf: file, or empty
