@@ -152,6 +152,12 @@ const std::vector<Fitting>& FittingOperands() {
       {OpKind::kGroupNormalization, {{1, 4, 3}, {4}, {4}}, {}, AttrsOf({{"num_groups", int64_t{2}}})},
       {OpKind::kAffineGrid, {{1, 2, 3}}, {{1, 1, 3, 4}}, {}},
       {OpKind::kCol2Im, {{1, 4, 4}}, {{3, 3}, {2, 2}}, {}},
+      {OpKind::kRotaryEmbedding, {{1, 2, 3, 4}, {1, 3, 2}, {1, 3, 2}}, {}, {}},
+      {OpKind::kDeformConv, {{1, 2, 4, 4}, {2, 2, 2, 2}, {1, 8, 3, 3}}, {}, {}},
+      {OpKind::kRoiAlign,
+       {{1, 1, 4, 4}, {2, 4}},
+       {{0, 0}},
+       AttrsOf({{"mode", std::string("avg")}, {"coordinate_transformation_mode", std::string("half_pixel")}, {"output_height", int64_t{2}}})},
   };
   return *table;
 }
@@ -160,6 +166,14 @@ void Fit(Random& r, OpKind op, std::vector<Tensor>* inputs, Attrs* attrs) {
   if (op == OpKind::kAipp) {
     *inputs = {RandomTensor(r, DType::kUInt8, {1, 24, 16, 1})};
     attrs->Set("stage", "aipp_mode: static network: 1x3x16x16 input_format: YUV420SP_U8 src_image_size_w: 16 src_image_size_h: 16");
+    return;
+  }
+  if (op == OpKind::kMelWeightMatrix) {
+    *inputs = {Vector64({r.Int(1, 5)}), Vector64({r.Int(0, 20)}), Vector64({r.Int(-1, 8000)}), Floats({}, {0.0f}), Floats({}, {4000.0f})};
+    return;
+  }
+  if (op == OpKind::kSTFT) {
+    *inputs = {RandomTensor(r, DType::kFloat32, {1, 8, r.Int(1, 2)}), Vector64({r.Int(-1, 3)}), Tensor(), Vector64({r.Int(0, 9)})};
     return;
   }
   for (const Fitting& f : FittingOperands()) {

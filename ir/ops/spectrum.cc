@@ -125,7 +125,7 @@ absl::Status EvalMelWeightMatrix(const EvalContext& ctx) {
   for (int64_t i = 0; i < mels + 2; ++i) {
     const double hertz = 700 * (std::pow(10, (static_cast<double>(i) * step + low) / 2595) - 1);
     const double bin = std::floor(static_cast<double>(length + 1) * hertz / rate);
-    edge[i] = static_cast<int64_t>(std::min(std::max(bin, 0.0), static_cast<double>(bins)));
+    edge[i] = bin >= 0 ? static_cast<int64_t>(std::min(bin, static_cast<double>(bins))) : 0;
   }
   std::vector<double> y(mels * bins);
   for (int64_t m = 0; m < mels; ++m) {
