@@ -25,14 +25,27 @@ bool WorthAllThreads(const Step& step) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Executor>> Executor::Create(const LoadedOm& om, int threads, uint64_t scratch_limit) {
+uint64_t WorkspaceSize::bytes() const {
+  // 64 more cover the round-up between arena and scratch.
+  return arena + scratch + operands * sizeof(void*) + steps * sizeof(StepTime) + 4 * Arena::kSlack + 64;
+}
+
+void WorkspaceSize::Cover(const WorkspaceSize& other) {
+  arena = std::max(arena, other.arena);
+  scratch = std::max(scratch, other.scratch);
+  operands = std::max(operands, other.operands);
+  steps = std::max(steps, other.steps);
+}
+
+absl::StatusOr<std::unique_ptr<Executor>> Executor::Create(const Plan& plan, const uint8_t* weights, int threads, uint64_t scratch_limit) {
+  static std::atomic<uint64_t> last_id{0};
   std::unique_ptr<Executor> executor(new Executor());
+  executor->id_ = ++last_id;
   executor->threads_ = std::max(threads, 1);
-  executor->program_ = &om.program;
-  executor->arena_size_ = om.program.arena_size;
-  executor->weights_ = const_cast<uint8_t*>(om.weights);
-  OMKIT_RETURN_IF_ERROR(VerifyKernels(om.program));
-  OMKIT_RETURN_IF_ERROR(executor->Prepare(om, scratch_limit));
+  executor->plan_ = &plan;
+  executor->weights_ = const_cast<uint8_t*>(weights);
+  OMKIT_RETURN_IF_ERROR(VerifyKernels(plan));
+  OMKIT_RETURN_IF_ERROR(executor->Prepare(scratch_limit));
   return executor;
 }
 
@@ -47,8 +60,8 @@ absl::StatusOr<uint64_t> Executor::ScratchOf(const KernelDef& kernel, const Step
   return static_cast<uint64_t>(RoundUp(bytes, 64));
 }
 
-absl::Status Executor::Prepare(const LoadedOm& om, uint64_t scratch_limit) {
-  const std::vector<Step>& steps = om.program.steps;
+absl::Status Executor::Prepare(uint64_t scratch_limit) {
+  const std::vector<Step>& steps = plan_->steps;
   steps_.reserve(steps.size());
   std::vector<void*> addresses;
   for (size_t i = 0; i < steps.size(); ++i) {
@@ -63,11 +76,11 @@ absl::Status Executor::Prepare(const LoadedOm& om, uint64_t scratch_limit) {
       addresses.push_back(o.space == Space::kWeights ? weights_ + o.offset : nullptr);
     }
     absl::StatusOr<uint64_t> scratch = ScratchOf(*prepared.kernel, step, scratch_limit);
-    if (!scratch.ok()) return Annotate(scratch.status(), StepLabel(om.program, i));
+    if (!scratch.ok()) return Annotate(scratch.status(), StepLabel(*plan_, i));
     scratch_per_thread_ = std::max(scratch_per_thread_, *scratch);
     if (prepared.kernel->prepare != nullptr) {
       absl::StatusOr<std::shared_ptr<const void>> state = prepared.kernel->prepare(step, addresses.data());
-      if (!state.ok()) return Annotate(state.status(), StepLabel(om.program, i));
+      if (!state.ok()) return Annotate(state.status(), StepLabel(*plan_, i));
       prepared.state = *std::move(state);
     }
     steps_.push_back(std::move(prepared));
@@ -85,37 +98,57 @@ void Executor::PlanMeetings() {
   }
 }
 
-uint64_t Executor::workspace_bytes() const {
-  // 64 more cover the round-up between arena and scratch.
-  return arena_size_ + scratch_per_thread_ * threads_ + operands_.size() * sizeof(void*) + steps_.size() * sizeof(StepTime) + 4 * Arena::kSlack + 64;
-}
+WorkspaceSize Executor::workspace_size() const { return {plan_->arena_size, scratch_per_thread_ * threads_, operands_.size(), steps_.size()}; }
 
-absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspace() const {
+absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspace(const WorkspaceSize& size) {
   auto workspace = std::make_unique<Workspace>();
-  OMKIT_ASSIGN_OR_RETURN(workspace->arena_, Arena::Allocate(arena_size_, "the working memory of one execution"));
-  OMKIT_ASSIGN_OR_RETURN(workspace->scratch_, Arena::Allocate(scratch_per_thread_ * threads_, "scratch memory"));
-  OMKIT_RETURN_IF_ERROR(AddTables(workspace.get()));
+  OMKIT_ASSIGN_OR_RETURN(workspace->arena_, Arena::Allocate(size.arena, "the working memory of one execution"));
+  OMKIT_ASSIGN_OR_RETURN(workspace->scratch_, Arena::Allocate(size.scratch, "scratch memory"));
+  OMKIT_RETURN_IF_ERROR(workspace->GrowTables(size));
   return workspace;
 }
 
-absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspaceIn(void* memory) const {
+absl::StatusOr<std::unique_ptr<Workspace>> Executor::NewWorkspaceIn(const WorkspaceSize& size, void* memory) {
   auto workspace = std::make_unique<Workspace>();
-  workspace->arena_ = Arena::Borrow(memory, arena_size_);
-  const uint64_t behind = static_cast<uint64_t>(RoundUp(static_cast<int64_t>(arena_size_ + Arena::kSlack), 64));
-  workspace->scratch_ = Arena::Borrow(static_cast<uint8_t*>(memory) + behind, scratch_per_thread_ * threads_);
-  OMKIT_RETURN_IF_ERROR(AddTables(workspace.get()));
+  workspace->arena_ = Arena::Borrow(memory, size.arena);
+  const uint64_t behind = static_cast<uint64_t>(RoundUp(static_cast<int64_t>(size.arena + Arena::kSlack), 64));
+  workspace->scratch_ = Arena::Borrow(static_cast<uint8_t*>(memory) + behind, size.scratch);
+  workspace->borrowed_ = true;
+  OMKIT_RETURN_IF_ERROR(workspace->GrowTables(size));
   return workspace;
 }
 
-absl::Status Executor::AddTables(Workspace* workspace) const {
-  OMKIT_ASSIGN_OR_RETURN(workspace->addresses_, Arena::Allocate(operands_.size() * sizeof(void*), "the operand table"));
-  OMKIT_ASSIGN_OR_RETURN(workspace->times_, Arena::Allocate(steps_.size() * sizeof(StepTime), "the profile"));
+absl::Status Workspace::GrowTables(const WorkspaceSize& size) {
+  if (addresses_.data() == nullptr || addresses_.size() < size.operands * sizeof(void*)) {
+    OMKIT_ASSIGN_OR_RETURN(addresses_, Arena::Allocate(size.operands * sizeof(void*), "the operand table"));
+  }
+  if (times_.data() == nullptr || times_.size() < size.steps * sizeof(StepTime)) {
+    OMKIT_ASSIGN_OR_RETURN(times_, Arena::Allocate(size.steps * sizeof(StepTime), "the profile"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::Adopt(Workspace* workspace) const {
+  const WorkspaceSize need = workspace_size();
+  workspace->executor_ = 0;
+  const bool small = workspace->arena_.size() < need.arena || workspace->scratch_.size() < need.scratch;
+  if (small && workspace->borrowed_) return absl::ResourceExhaustedError("the caller's working memory is too small for this shape");
+  if (workspace->arena_.size() < need.arena) {
+    workspace->arena_ = Arena();
+    OMKIT_ASSIGN_OR_RETURN(workspace->arena_, Arena::Allocate(need.arena, "the working memory of one execution"));
+  }
+  if (workspace->scratch_.size() < need.scratch) {
+    workspace->scratch_ = Arena();
+    OMKIT_ASSIGN_OR_RETURN(workspace->scratch_, Arena::Allocate(need.scratch, "scratch memory"));
+  }
+  OMKIT_RETURN_IF_ERROR(workspace->GrowTables(need));
   void** addresses = reinterpret_cast<void**>(workspace->addresses_.data());
   for (size_t slot = 0; slot < operands_.size(); ++slot) {
     const Operand& o = *operands_[slot];
     if (o.space == Space::kArena) addresses[slot] = workspace->arena_.data() + o.offset;
     if (o.space == Space::kWeights) addresses[slot] = weights_ + o.offset;
   }
+  workspace->executor_ = id_;
   return absl::OkStatus();
 }
 
@@ -157,6 +190,7 @@ void Executor::RunSteps(Workspace* workspace, int thread, int threads, ThreadPoo
 
 absl::Status Executor::Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool,
                            Profiler* profiler, StepObserver* observer) const {
+  if (workspace->executor_ != id_) OMKIT_RETURN_IF_ERROR(Adopt(workspace));
   SetAddresses(*workspace, inputs, outputs);
   workspace->failure_.failed = false;
   workspace->failed_step_ = steps_.size();
@@ -169,7 +203,7 @@ absl::Status Executor::Run(Workspace* workspace, absl::Span<const void* const> i
     RunSteps(workspace, 0, 1, nullptr, times, observer != nullptr ? &observed : nullptr);
   }
   if (workspace->failure_.failed) {
-    return absl::InvalidArgumentError(absl::StrCat(StepLabel(*program_, workspace->failed_step_), ": ", workspace->failure_.message));
+    return absl::InvalidArgumentError(absl::StrCat(StepLabel(*plan_, workspace->failed_step_), ": ", workspace->failure_.message));
   }
   if (profiler != nullptr) profiler->Add({times, steps_.size()});
   return absl::OkStatus();

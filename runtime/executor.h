@@ -1,5 +1,5 @@
-// Runs a program's steps: kernels resolved and prepared once, then executed any number of times without allocating. Floor 2, under
-// Model, which adds workspaces for many callers, thread pools and the check of the chip.
+// Runs a plan's steps: kernels resolved and prepared once, then executed any number of times without allocating. Floor 2, under Model,
+// which adds several plans, workspaces for many callers, thread pools and the check of the chip.
 #ifndef OMKIT_RUNTIME_EXECUTOR_H_
 #define OMKIT_RUNTIME_EXECUTOR_H_
 
@@ -14,12 +14,24 @@
 #include "runtime/arena.h"
 #include "runtime/kernel.h"
 #include "runtime/observer.h"
-#include "runtime/om_file.h"
 #include "runtime/profiler.h"
+#include "runtime/shapes.h"
 
 namespace omkit::runtime {
 
-// The private memory of one execution at a time: the arena, scratch per thread, and the addresses of all operands.
+// What a workspace must hold. Of several plans: the most of each.
+struct WorkspaceSize {
+  uint64_t arena = 0;    // bytes
+  uint64_t scratch = 0;  // bytes, of all threads
+  uint64_t operands = 0;
+  uint64_t steps = 0;
+
+  uint64_t bytes() const;
+  void Cover(const WorkspaceSize& other);
+};
+
+// The private memory of one execution at a time: the arena, scratch per thread, and the addresses of all operands. Executors of one model
+// take turns in it; the first execution of a plan that needs more than it holds makes it larger.
 class Workspace {
  public:
   // An operand in the arena as the last execution left it (calibration and debugging read intermediate values).
@@ -27,10 +39,14 @@ class Workspace {
 
  private:
   friend class Executor;
+  absl::Status GrowTables(const WorkspaceSize& size);
+
   Arena arena_;
   Arena scratch_;
-  Arena addresses_;  // void*[all operands]
-  Arena times_;      // StepTime[steps]
+  Arena addresses_;        // void*[all operands]
+  Arena times_;            // StepTime[steps]
+  bool borrowed_ = false;  // arena and scratch are the caller's
+  uint64_t executor_ = 0;  // whose addresses these are; 0: nobody's yet
   StepFailure failure_;
   std::atomic<size_t> failed_step_{0};
 };
@@ -39,21 +55,24 @@ class Workspace {
 class Executor {
  public:
   // Verifies all kernels' arguments and prepares them. `threads` >= 1: the most that Run will use. Errors of VerifyKernels and
-  // of the kernels; RESOURCE_EXHAUSTED when scratch memory exceeds `scratch_limit`. The program and the weights must outlive it.
-  static absl::StatusOr<std::unique_ptr<Executor>> Create(const LoadedOm& om, int threads, uint64_t scratch_limit);
+  // of the kernels; RESOURCE_EXHAUSTED when scratch memory exceeds `scratch_limit`. The plan and the weights must outlive it.
+  static absl::StatusOr<std::unique_ptr<Executor>> Create(const Plan& plan, const uint8_t* weights, int threads, uint64_t scratch_limit);
 
-  absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspace() const;
-  // The same with arena and scratch in memory of the caller: workspace_bytes() bytes, 64-byte aligned, that outlive the workspace. Nothing
+  const Plan& plan() const { return *plan_; }
+  // Not 0, never used twice in a process.
+  uint64_t id() const { return id_; }
+  WorkspaceSize workspace_size() const;
+  static absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspace(const WorkspaceSize& size);
+  // The same with arena and scratch in memory of the caller: size.bytes() bytes, 64-byte aligned, that outlive the workspace. Nothing
   // in it has to survive from one execution to the next.
-  absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspaceIn(void* memory) const;
-  // Bytes of one Workspace.
-  uint64_t workspace_bytes() const;
+  static absl::StatusOr<std::unique_ptr<Workspace>> NewWorkspaceIn(const WorkspaceSize& size, void* memory);
 
   // Executes once. `inputs` and `outputs` hold one address per model input and output, not null, of at least IoDesc::bytes bytes.
   // All threads of `pool` (at most `threads` of Create) take part in steps that are worth it; without a pool, without such steps, or
   // when the pool is busy, the caller does it alone.
   // Results are the same either way. Floating point runs in the default environment and the caller's is restored.
-  // INVALID_ARGUMENT with the node's name when a step reports a failure: later steps did not run then.
+  // INVALID_ARGUMENT with the node's name when a step reports a failure: later steps did not run then. RESOURCE_EXHAUSTED when the workspace
+  // is too small and cannot grow.
   // With an observer all steps run on the caller's thread.
   absl::Status Run(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, ThreadPool* pool, Profiler* profiler,
                    StepObserver* observer = nullptr) const;
@@ -80,17 +99,18 @@ class Executor {
   };
 
   Executor() = default;
-  absl::Status Prepare(const LoadedOm& om, uint64_t scratch_limit);
-  absl::Status AddTables(Workspace* workspace) const;
+  absl::Status Prepare(uint64_t scratch_limit);
+  // Makes the workspace large enough and fills in the addresses that stay the same.
+  absl::Status Adopt(Workspace* workspace) const;
   absl::StatusOr<uint64_t> ScratchOf(const KernelDef& kernel, const Step& step, uint64_t limit) const;
   void SetAddresses(const Workspace& workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
   void PlanMeetings();
   void RunSteps(Workspace* workspace, int thread, int threads, ThreadPool* pool, StepTime* times, const ObservedMemory* observed) const;
 
-  const Program* program_ = nullptr;
+  const Plan* plan_ = nullptr;
+  uint64_t id_ = 0;
   int threads_ = 1;
   bool any_wide_ = false;
-  uint64_t arena_size_ = 0;
   uint64_t scratch_per_thread_ = 0;
   uint8_t* weights_ = nullptr;  // never written
   std::vector<PreparedStep> steps_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/cpu.h"
 #include "base/status.h"
+#include "runtime/shapes.h"
 #include "runtime/soc.h"
 
 namespace omkit::runtime {
@@ -29,6 +30,20 @@ absl::Status CheckMachine(const Program& program, bool check_soc) {
   if (FindIsa(program.isa, &isa) && CpuSupports(isa)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("the program needs instruction set '", program.isa, "', which this machine ('", HostSoc().name, "') lacks"));
+}
+
+absl::Status CheckBuffers(const Plan& plan, absl::Span<const void* const> inputs, absl::Span<void* const> outputs) {
+  const auto check = [](size_t given, const std::vector<IoDesc>& list, const auto& address, const char* kind) -> absl::Status {
+    if (given != list.size()) return absl::InvalidArgumentError(absl::StrCat(given, " ", kind, "s given, the model has ", list.size()));
+    for (size_t i = 0; i < given; ++i) {
+      if (address[i] == nullptr && list[i].bytes > 0 && list[i].name != kGearInput) {
+        return absl::InvalidArgumentError(absl::StrCat(kind, " ", i, " '", list[i].name, "' has no memory"));
+      }
+    }
+    return absl::OkStatus();
+  };
+  OMKIT_RETURN_IF_ERROR(check(inputs.size(), plan.inputs, inputs, "input"));
+  return check(outputs.size(), plan.outputs, outputs, "output");
 }
 
 }  // namespace
@@ -68,7 +83,7 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(LoadedOm om, const ModelOptio
   OMKIT_ASSIGN_OR_RETURN(model->threads_, ResolveThreads(options.threads));
   model->pool_ = SharedThreadPool(model->threads_);
   if (model->pool_ != nullptr) model->threads_ = model->pool_->size();
-  OMKIT_ASSIGN_OR_RETURN(model->executor_, Executor::Create(model->om_, model->threads_, options.scratch_limit));
+  OMKIT_RETURN_IF_ERROR(model->MakeExecutors(options));
   model->limit_ = options.max_concurrency > 0 ? options.max_concurrency : std::max(4, 2 * CpuCores());
   model->all_.reserve(model->limit_);
   model->idle_.reserve(model->limit_);
@@ -78,9 +93,35 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(LoadedOm om, const ModelOptio
   return model;
 }
 
+absl::Status Model::MakeExecutors(const ModelOptions& options) {
+  const ShapedProgram& program = om_.program;
+  if (program.shapes.mode == ShapeMode::kRanges) {
+    OMKIT_ASSIGN_OR_RETURN(std::unique_ptr<PlanSource> source, MakePlanSource(program, om_.weights, om_.weights_size));
+    PlanCacheOptions cache;
+    cache.threads = threads_;
+    cache.scratch_limit = options.scratch_limit;
+    cache.limits = options.om.limits;
+    plans_ = std::make_unique<PlanCache>(program, std::move(source), cache);
+    return absl::OkStatus();
+  }
+  const size_t gears = std::max<size_t>(program.shapes.gears.size(), 1);
+  for (size_t i = 0; i < gears; ++i) {
+    OMKIT_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, Executor::Create(GearPlan(program, i), om_.weights, threads_, options.scratch_limit));
+    workspace_size_.Cover(executor->workspace_size());
+    executors_.push_back(std::move(executor));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const Executor>> Model::Bind(const std::vector<std::vector<int64_t>>& dims) {
+  if (plans_ == nullptr) return absl::FailedPreconditionError("the model does not take ranges of shapes");
+  return plans_->Find(dims);
+}
+
 absl::Status Model::WorkIn(void* work, uint64_t work_size) {
+  if (plans_ != nullptr) return absl::UnimplementedError("a model that takes ranges of shapes finds its working memory itself");
   OMKIT_RETURN_IF_ERROR(CheckWork(work, work_size));
-  OMKIT_ASSIGN_OR_RETURN(std::unique_ptr<Workspace> only, executor_->NewWorkspaceIn(work));
+  OMKIT_ASSIGN_OR_RETURN(std::unique_ptr<Workspace> only, Executor::NewWorkspaceIn(workspace_size_, work));
   const std::lock_guard<std::mutex> lock(mutex_);
   limit_ = 1;
   idle_.assign({only.get()});
@@ -108,7 +149,7 @@ absl::StatusOr<Workspace*> Model::TakeWorkspace() {
     }
     ++being_made_;
     lock.unlock();
-    absl::StatusOr<std::unique_ptr<Workspace>> made = executor_->NewWorkspace();
+    absl::StatusOr<std::unique_ptr<Workspace>> made = Executor::NewWorkspace(workspace_size_);
     lock.lock();
     --being_made_;
     if (made.ok()) {
@@ -139,37 +180,42 @@ absl::Status Model::CheckWork(const void* work, uint64_t work_size) const {
   return absl::OkStatus();
 }
 
-absl::Status Model::CheckBuffers(absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const {
-  const auto check = [](size_t given, const std::vector<IoDesc>& list, const auto& address, const char* kind) -> absl::Status {
-    if (given != list.size()) return absl::InvalidArgumentError(absl::StrCat(given, " ", kind, "s given, the model has ", list.size()));
-    for (size_t i = 0; i < given; ++i) {
-      if (address[i] == nullptr && list[i].bytes > 0) {
-        return absl::InvalidArgumentError(absl::StrCat(kind, " ", i, " '", list[i].name, "' has no memory"));
-      }
-    }
-    return absl::OkStatus();
-  };
-  OMKIT_RETURN_IF_ERROR(check(inputs.size(), om_.program.inputs, inputs, "input"));
-  return check(outputs.size(), om_.program.outputs, outputs, "output");
+absl::Status Model::CheckMain() const {
+  if (plans_ == nullptr) return absl::OkStatus();
+  return absl::FailedPreconditionError("the model takes ranges of shapes: bind the shapes first");
 }
 
 absl::Status Model::ExecuteIn(Workspace* workspace, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler) {
-  OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
-  return executor_->Run(workspace, inputs, outputs, pool_.get(), profiler);
+  OMKIT_RETURN_IF_ERROR(CheckMain());
+  OMKIT_RETURN_IF_ERROR(CheckBuffers(main().plan(), inputs, outputs));
+  return main().Run(workspace, inputs, outputs, pool_.get(), profiler);
 }
 
 absl::Status Model::ExecuteAt(void* work, uint64_t work_size, absl::Span<const void* const> inputs, absl::Span<void* const> outputs,
                               Profiler* profiler, StepObserver* observer) {
+  OMKIT_RETURN_IF_ERROR(CheckMain());
+  return ExecuteAt(main(), work, work_size, inputs, outputs, profiler, observer);
+}
+
+absl::Status Model::ExecuteAt(const Executor& executor, void* work, uint64_t work_size, absl::Span<const void* const> inputs,
+                              absl::Span<void* const> outputs, Profiler* profiler, StepObserver* observer) {
+  if (plans_ != nullptr) return absl::UnimplementedError("a model that takes ranges of shapes finds its working memory itself");
   OMKIT_RETURN_IF_ERROR(CheckWork(work, work_size));
-  OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
-  OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, executor_->NewWorkspaceIn(work));
-  return executor_->Run(workspace.get(), inputs, outputs, pool_.get(), profiler, observer);
+  OMKIT_RETURN_IF_ERROR(CheckBuffers(executor.plan(), inputs, outputs));
+  OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<Workspace> workspace, Executor::NewWorkspaceIn(workspace_size_, work));
+  return executor.Run(workspace.get(), inputs, outputs, pool_.get(), profiler, observer);
 }
 
 absl::Status Model::Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler, StepObserver* observer) {
-  OMKIT_RETURN_IF_ERROR(CheckBuffers(inputs, outputs));
+  OMKIT_RETURN_IF_ERROR(CheckMain());
+  return Execute(main(), inputs, outputs, profiler, observer);
+}
+
+absl::Status Model::Execute(const Executor& executor, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler,
+                            StepObserver* observer) {
+  OMKIT_RETURN_IF_ERROR(CheckBuffers(executor.plan(), inputs, outputs));
   OMKIT_ASSIGN_OR_RETURN(Workspace * workspace, TakeWorkspace());
-  absl::Status status = executor_->Run(workspace, inputs, outputs, pool_.get(), profiler, observer);
+  absl::Status status = executor.Run(workspace, inputs, outputs, pool_.get(), profiler, observer);
   ReturnWorkspace(workspace);
   return status;
 }

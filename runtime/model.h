@@ -16,6 +16,7 @@
 #include "base/threads.h"
 #include "runtime/executor.h"
 #include "runtime/om_file.h"
+#include "runtime/plan_cache.h"
 
 namespace omkit::runtime {
 
@@ -52,29 +53,43 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   const LoadedOm& om() const { return om_; }
-  const Program& program() const { return om_.program; }
+  const ShapedProgram& program() const { return om_.program; }
   const std::vector<IoDesc>& inputs() const { return om_.program.inputs; }
   const std::vector<IoDesc>& outputs() const { return om_.program.outputs; }
   uint64_t weights_bytes() const { return om_.weights_size; }
-  // Working memory of one execution.
-  uint64_t workspace_bytes() const { return executor_->workspace_bytes(); }
+  // Working memory of one execution: what the largest plan needs. 0 for a model that takes ranges.
+  uint64_t workspace_bytes() const { return workspace_size_.bytes(); }
   int threads() const { return threads_; }
 
+  // What runs in a gear (index into program().shapes.gears; 0 for a fixed model), as long as the model lives.
+  const Executor& gear(size_t index) const { return *executors_[index]; }
+  // The fixed plan, or that of the largest gear. Not for a model that takes ranges.
+  const Executor& main() const { return gear(program().shapes.largest); }
+  // What runs with these shapes in a model that takes ranges, one for each input; made at the first call (see PlanCache). FAILED_PRECONDITION
+  // for other models.
+  absl::StatusOr<std::shared_ptr<const Executor>> Bind(const std::vector<std::vector<int64_t>>& dims);
+
   // From now on executions work in memory of the caller, one after the other: at least workspace_bytes() bytes, 64-byte aligned, that outlive
-  // the model. Call it before the first execution. INVALID_ARGUMENT for memory that is too small or unaligned.
+  // the model. Call it before the first execution. INVALID_ARGUMENT for memory that is too small or unaligned, UNIMPLEMENTED for a model
+  // that takes ranges.
   absl::Status WorkIn(void* work, uint64_t work_size);
 
   // Runs the model once. One address per input and output, of at least IoDesc::bytes bytes each, any alignment; null is accepted for
-  // zero bytes only. Outputs must not overlap each other or inputs. In steady state it allocates nothing and takes one lock to get a
-  // workspace. When another Execute has the thread pool, this one runs on the caller's thread alone, with the same results.
-  // INVALID_ARGUMENT for a wrong number of addresses or a null, or with the node's name when a step cannot be done with these data
-  // (the outputs are then unspecified); RESOURCE_EXHAUSTED when no workspace can be made.
+  // zero bytes and for the input that sets the gear, which is not read here. A model with gears runs the largest one. Outputs must not overlap each
+  // other or inputs. In steady state it allocates nothing and takes one lock to get a workspace. When another Execute has the thread pool, this one
+  // runs on the caller's thread alone, with the same results. INVALID_ARGUMENT for a wrong number of addresses or a null, or with the node's name
+  // when a step cannot be done with these data (the outputs are then unspecified); RESOURCE_EXHAUSTED when no workspace can be made.
   absl::Status Execute(absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr,
+                       StepObserver* observer = nullptr);
+  // The same for one of this model's executors; the buffers must hold what its plan says.
+  absl::Status Execute(const Executor& executor, absl::Span<const void* const> inputs, absl::Span<void* const> outputs, Profiler* profiler = nullptr,
                        StepObserver* observer = nullptr);
 
   // Execute once in `work_size` >= workspace_bytes() bytes of the caller, 64-byte aligned. Allocates small tables.
   absl::Status ExecuteAt(void* work, uint64_t work_size, absl::Span<const void* const> inputs, absl::Span<void* const> outputs,
                          Profiler* profiler = nullptr, StepObserver* observer = nullptr);
+  absl::Status ExecuteAt(const Executor& executor, void* work, uint64_t work_size, absl::Span<const void* const> inputs,
+                         absl::Span<void* const> outputs, Profiler* profiler = nullptr, StepObserver* observer = nullptr);
 
   // A workspace for the caller alone, to be given back. Waits while max_concurrency are out.
   absl::StatusOr<Workspace*> TakeWorkspace();
@@ -85,11 +100,14 @@ class Model {
  private:
   Model() = default;
   absl::Status CheckWork(const void* work, uint64_t work_size) const;
-  absl::Status CheckBuffers(absl::Span<const void* const> inputs, absl::Span<void* const> outputs) const;
+  absl::Status MakeExecutors(const ModelOptions& options);
+  absl::Status CheckMain() const;
 
   LoadedOm om_;
   int threads_ = 1;
-  std::unique_ptr<Executor> executor_;
+  std::vector<std::unique_ptr<Executor>> executors_;  // by gear
+  std::unique_ptr<PlanCache> plans_;                  // of ranges
+  WorkspaceSize workspace_size_;
   std::shared_ptr<ThreadPool> pool_;
 
   std::mutex mutex_;

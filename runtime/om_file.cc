@@ -115,7 +115,7 @@ absl::StatusOr<Image> ReadImage(const uint8_t* data, size_t size) {
   return image;
 }
 
-bool Known(uint32_t type) { return type >= 1 && type <= 3; }
+bool Known(uint32_t type) { return type >= 1 && type <= 5; }
 
 absl::StatusOr<const TableRow*> FindSection(const Image& image, OmSection type) {
   const TableRow* found = nullptr;
@@ -139,6 +139,21 @@ absl::StatusOr<std::string> TakeSection(const Image& image, OmSection type) {
   std::string bytes(reinterpret_cast<const char*>(image.data + row->offset), row->length);
   OMKIT_RETURN_IF_ERROR(CheckHash(*row, bytes.data()));
   return bytes;
+}
+
+bool HasSection(const Image& image, OmSection type) {
+  return std::any_of(image.table.begin(), image.table.end(), [&](const TableRow& row) { return row.type == static_cast<uint32_t>(type); });
+}
+
+absl::Status TakeShapes(const Image& image, RuntimeShapes* shapes) {
+  if (HasSection(image, OmSection::kShapes)) {
+    OMKIT_ASSIGN_OR_RETURN(const std::string bytes, TakeSection(image, OmSection::kShapes));
+    OMKIT_RETURN_IF_ERROR(ParseShapes(bytes, shapes));
+  }
+  if (HasSection(image, OmSection::kGraph)) {
+    OMKIT_ASSIGN_OR_RETURN(shapes->graph, TakeSection(image, OmSection::kGraph));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckOtherSections(const Image& image) {
@@ -181,24 +196,30 @@ absl::StatusOr<LoadedOm> LoadImage(const uint8_t* data, size_t size, std::shared
   OMKIT_RETURN_IF_ERROR(CheckHash(*weights, om.weights));
   OMKIT_RETURN_IF_ERROR(ParseManifest(manifest, &om.program));
   OMKIT_RETURN_IF_ERROR(ParsePlan(plan, &om.program));
+  OMKIT_RETURN_IF_ERROR(TakeShapes(image, &om.program.shapes));
   OMKIT_RETURN_IF_ERROR(VerifyProgram(om.program, om.weights_size, options.limits));
   om.file_size = size;
   for (const TableRow& row : image.table) om.sections.push_back({row.type, (row.flags & kRequired) != 0, row.offset, row.length});
   return om;
 }
 
-// Header, table, manifest, plan, and zeros up to the weights: all but the weights' bytes, which are large and appended as they lie.
-std::string FileFront(const Program& program) {
-  const std::string manifest = SerializeManifest(program), plan = SerializePlan(program);
+// All but the weights' bytes, which are large and appended as they lie: header, table, the other sections, and zeros up to the weights.
+std::string FileFront(const ShapedProgram& program) {
+  struct Section {
+    OmSection type;
+    std::string bytes;
+  };
+  std::vector<Section> sections = {{OmSection::kManifest, SerializeManifest(program)}, {OmSection::kPlan, SerializePlan(program)}};
+  if (program.shapes.mode != ShapeMode::kFixed) sections.push_back({OmSection::kShapes, SerializeShapes(program.shapes)});
+  if (!program.shapes.graph.empty()) sections.push_back({OmSection::kGraph, program.shapes.graph});
   std::vector<TableRow> table;
-  uint64_t end = sizeof(Header) + 3 * sizeof(TableRow);
+  uint64_t end = sizeof(Header) + (sections.size() + 1) * sizeof(TableRow);
   const auto add = [&](OmSection type, const void* data, size_t size) {
     const uint64_t begin = RoundUp(end, kUnit);
     table.push_back({static_cast<uint32_t>(type), kRequired, begin, size, 0, HashOf(data, size)});
     end = begin + size;
   };
-  add(OmSection::kManifest, manifest.data(), manifest.size());
-  add(OmSection::kPlan, plan.data(), plan.size());
+  for (const Section& section : sections) add(section.type, section.bytes.data(), section.bytes.size());
   add(OmSection::kWeights, program.weights.data(), program.weights.size());
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
@@ -210,11 +231,10 @@ std::string FileFront(const Program& program) {
   header.file_length = end;
   header.hash = HashOfTable(header, table);
 
-  std::string front(table[2].offset, '\0');
+  std::string front(table.back().offset, '\0');
   std::memcpy(&front[0], &header, sizeof header);
   std::memcpy(&front[sizeof header], table.data(), table.size() * sizeof(TableRow));
-  std::memcpy(&front[table[0].offset], manifest.data(), manifest.size());
-  std::memcpy(&front[table[1].offset], plan.data(), plan.size());
+  for (size_t i = 0; i < sections.size(); ++i) std::copy(sections[i].bytes.begin(), sections[i].bytes.end(), front.begin() + table[i].offset);
   return front;
 }
 
@@ -223,16 +243,16 @@ absl::string_view WeightBytes(const Program& program) { return {reinterpret_cast
 }  // namespace
 
 const char* OmSectionName(uint32_t type) {
-  constexpr const char* kNames[] = {"unknown", "manifest", "plan", "weights"};
+  constexpr const char* kNames[] = {"unknown", "manifest", "plan", "weights", "shapes", "graph"};
   return kNames[Known(type) ? type : 0];
 }
 
-absl::StatusOr<std::string> SerializeOm(const Program& program) {
+absl::StatusOr<std::string> SerializeOm(const ShapedProgram& program) {
   OMKIT_RETURN_IF_ERROR(VerifyProgram(program, program.weights.size()));
   return absl::StrCat(FileFront(program), WeightBytes(program));
 }
 
-absl::Status WriteOm(const Program& program, const std::string& path) {
+absl::Status WriteOm(const ShapedProgram& program, const std::string& path) {
   OMKIT_RETURN_IF_ERROR(Annotate(VerifyProgram(program, program.weights.size()), path));
   OMKIT_ASSIGN_OR_RETURN(AtomicWriter writer, AtomicWriter::Create(path));
   OMKIT_RETURN_IF_ERROR(writer.Append(FileFront(program)));
@@ -258,7 +278,7 @@ absl::StatusOr<LoadedOm> LoadOmFromMemory(const void* data, size_t size, const O
   return LoadImage(static_cast<const uint8_t*>(data), size, nullptr, options);
 }
 
-absl::StatusOr<LoadedOm> LoadedOmFrom(Program program, const OmOptions& options) {
+absl::StatusOr<LoadedOm> LoadedOmFrom(ShapedProgram program, const OmOptions& options) {
   OMKIT_RETURN_IF_ERROR(VerifyProgram(program, program.weights.size(), options.limits));
   LoadedOm om;
   OMKIT_RETURN_IF_ERROR(TakeWeights(program.weights.data(), program.weights.size(), &om));

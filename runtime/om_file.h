@@ -4,8 +4,9 @@
 //   sections  48 bytes each: type, flags, offset, length, reserved, XXH3-128 of the section's bytes
 //   data      each section at the next multiple of 64, zeros between, nothing behind the last
 //
-// Sections: manifest and plan (FlatBuffers, om.fbs), weights (raw, mapped). All numbers are little-endian. Every byte is covered by a
-// hash or must be zero, so any accidental change is detected; the verifiers deal with changes on purpose.
+// Sections: manifest and plan (FlatBuffers, om.fbs), weights (raw, mapped); a model whose shapes are chosen at run time has shapes
+// (FlatBuffers) as well, and graph (raw) when it takes ranges. All numbers are little-endian. Every byte is covered by a hash or must be
+// zero, so any accidental change is detected; the verifiers deal with changes on purpose.
 #ifndef OMKIT_RUNTIME_OM_FILE_H_
 #define OMKIT_RUNTIME_OM_FILE_H_
 
@@ -16,7 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "runtime/program.h"
+#include "runtime/shapes.h"
 #include "runtime/verify_program.h"
 
 namespace omkit::runtime {
@@ -24,7 +25,7 @@ namespace omkit::runtime {
 constexpr uint16_t kOmMajorVersion = 1;  // readers refuse any other
 constexpr uint16_t kOmMinorVersion = 0;  // readers accept newer ones as long as they know all required sections
 
-enum class OmSection : uint32_t { kManifest = 1, kPlan = 2, kWeights = 3 };
+enum class OmSection : uint32_t { kManifest = 1, kPlan = 2, kWeights = 3, kShapes = 4, kGraph = 5 };
 
 // One row of the section table, for reports.
 struct OmSectionInfo {
@@ -34,12 +35,12 @@ struct OmSectionInfo {
   uint64_t length = 0;
 };
 
-// "manifest", "plan", "weights"; "unknown" for others.
+// "manifest", "plan", "weights", "shapes", "graph"; "unknown" for others.
 const char* OmSectionName(uint32_t type);
 
 // A program whose weights live outside it. Copies share the weights.
 struct LoadedOm {
-  Program program;                   // program.weights is empty
+  ShapedProgram program;             // program.weights is empty
   const uint8_t* weights = nullptr;  // 64-byte aligned
   uint64_t weights_size = 0;
   std::shared_ptr<const void> owner;  // keeps `weights` alive
@@ -54,9 +55,9 @@ struct OmOptions {
 };
 
 // Equal programs give equal bytes. INVALID_ARGUMENT when the program does not pass VerifyProgram.
-absl::StatusOr<std::string> SerializeOm(const Program& program);
+absl::StatusOr<std::string> SerializeOm(const ShapedProgram& program);
 // Written atomically (base/file.h).
-absl::Status WriteOm(const Program& program, const std::string& path);
+absl::Status WriteOm(const ShapedProgram& program, const std::string& path);
 
 // Errors: NOT_FOUND and PERMISSION_DENIED for the file itself; INVALID_ARGUMENT: not an offline model, a version or required section
 // this release does not know, or refused by the verifier; DATA_LOSS: truncated or altered; RESOURCE_EXHAUSTED: memory or limits.
@@ -65,7 +66,7 @@ absl::StatusOr<LoadedOm> LoadOm(const std::string& path, const OmOptions& option
 // Copies what it needs; `data` may go away afterwards and needs no alignment.
 absl::StatusOr<LoadedOm> LoadOmFromMemory(const void* data, size_t size, const OmOptions& options = {});
 // The same form for a program that was never written: verified, its weights moved to aligned memory.
-absl::StatusOr<LoadedOm> LoadedOmFrom(Program program, const OmOptions& options = {});
+absl::StatusOr<LoadedOm> LoadedOmFrom(ShapedProgram program, const OmOptions& options = {});
 
 // Recomputes all hashes of a file image whose layout is intact; false when it is not. For tests and fuzzers of the verifiers.
 bool RehashOm(std::string* bytes);

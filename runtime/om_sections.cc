@@ -30,19 +30,26 @@ Offset<OffsetVector<fbs::Io>> WriteIoList(FlatBufferBuilder* builder, const std:
   return builder->CreateVector(rows);
 }
 
-Offset<fbs::Step> WriteStep(FlatBufferBuilder* builder, const Step& step) {
+// In the section of gears, whose plans repeat them, names are stored once.
+enum class Names { kOwn, kShared };
+
+Offset<flatbuffers::String> WriteName(FlatBufferBuilder* builder, const std::string& name, Names names) {
+  return names == Names::kShared ? builder->CreateSharedString(name) : builder->CreateString(name);
+}
+
+Offset<fbs::Step> WriteStep(FlatBufferBuilder* builder, const Step& step, Names names) {
   std::vector<fbs::Operand> operands;
   for (const Operand& o : step.operands) operands.emplace_back(static_cast<uint8_t>(o.space), o.index, o.offset, o.size);
   const auto kernel = builder->CreateSharedString(step.kernel);
-  const auto node = builder->CreateString(step.node);
+  const auto node = WriteName(builder, step.node, names);
   const auto op = builder->CreateSharedString(step.op);
   const auto params = builder->CreateVector(reinterpret_cast<const uint8_t*>(step.params.data()), step.params.size());
   const auto operand_rows = builder->CreateVectorOfStructs(operands);
   return fbs::CreateStep(*builder, kernel, node, op, params, operand_rows, step.operations);
 }
 
-Offset<fbs::Tensor> WriteTensor(FlatBufferBuilder* builder, const TensorRecord& tensor) {
-  const auto name = builder->CreateString(tensor.name);
+Offset<fbs::Tensor> WriteTensor(FlatBufferBuilder* builder, const TensorRecord& tensor, Names names) {
+  const auto name = WriteName(builder, tensor.name, names);
   const auto dims = builder->CreateVector(tensor.dims);
   const Offset<flatbuffers::Vector<int64_t>> strides = tensor.strides.empty() ? 0 : builder->CreateVector(tensor.strides);
   return fbs::CreateTensor(*builder, name, static_cast<uint8_t>(tensor.dtype), dims, strides, tensor.in_memory, static_cast<uint8_t>(tensor.space),
@@ -55,10 +62,25 @@ Offset<fbs::Layer> WriteLayer(FlatBufferBuilder* builder, const Layer& layer) {
   return fbs::CreateLayer(*builder, layer.first_step, layer.last_step, inputs, outputs);
 }
 
+Offset<fbs::Plan> WritePlan(FlatBufferBuilder* builder, const Plan& plan, Names names) {
+  const auto inputs = WriteIoList(builder, plan.inputs);
+  const auto outputs = WriteIoList(builder, plan.outputs);
+  std::vector<Offset<fbs::Step>> steps;
+  for (const Step& step : plan.steps) steps.push_back(WriteStep(builder, step, names));
+  const auto rows = builder->CreateVector(steps);
+  std::vector<Offset<fbs::Tensor>> tensors;
+  for (const TensorRecord& tensor : plan.tensors) tensors.push_back(WriteTensor(builder, tensor, names));
+  const auto tensor_rows = builder->CreateVector(tensors);
+  std::vector<Offset<fbs::Layer>> layers;
+  for (const Layer& layer : plan.layers) layers.push_back(WriteLayer(builder, layer));
+  const auto layer_rows = builder->CreateVector(layers);
+  return fbs::CreatePlan(*builder, plan.arena_size, inputs, outputs, rows, tensor_rows, layer_rows);
+}
+
 // What parsing may still allocate: a hostile buffer can point at one large string from many places.
 class Budget {
  public:
-  explicit Budget(size_t buffer_size) : left_(8 * buffer_size + 65536) {}
+  explicit Budget(size_t buffer_size, size_t times = 8) : left_(times * buffer_size + 65536) {}
   bool Take(size_t bytes) {
     if (bytes > left_) return false;
     left_ -= bytes;
@@ -165,6 +187,25 @@ bool ReadRows(const OffsetVector<Row>* from, Budget* budget, std::vector<T>* to,
   return true;
 }
 
+bool ReadPlan(const fbs::Plan& from, Budget* budget, Plan* to) {
+  to->arena_size = from.arena_size();
+  return ReadIoList(*from.inputs(), budget, &to->inputs) && ReadIoList(*from.outputs(), budget, &to->outputs) &&
+         ReadSteps(*from.steps(), budget, &to->steps) && ReadRows(from.tensors(), budget, &to->tensors, ReadTensor) &&
+         ReadRows(from.layers(), budget, &to->layers, ReadLayer);
+}
+
+bool ReadInputDims(const fbs::InputDims& from, Budget* budget, std::vector<int64_t>* dims, std::vector<DimRange>* ranges) {
+  if (!ReadNumbers(from.dims(), budget, dims)) return false;
+  if (from.ranges() == nullptr) return true;
+  if (!budget->Take(from.ranges()->size() * sizeof(DimRange))) return false;
+  for (size_t i = 0; i < from.ranges()->size(); ++i) {
+    fbs::Range range;  // copied like operands
+    std::memcpy(&range, from.ranges()->Data() + i * sizeof range, sizeof range);
+    ranges->push_back({range.least(), range.most()});
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string SerializeManifest(const Program& program) {
@@ -183,20 +224,33 @@ std::string SerializeManifest(const Program& program) {
   return Finished(builder);
 }
 
-std::string SerializePlan(const Program& program) {
+std::string SerializePlan(const Plan& plan) {
   FlatBufferBuilder builder;
-  const auto inputs = WriteIoList(&builder, program.inputs);
-  const auto outputs = WriteIoList(&builder, program.outputs);
-  std::vector<Offset<fbs::Step>> steps;
-  for (const Step& step : program.steps) steps.push_back(WriteStep(&builder, step));
-  const auto rows = builder.CreateVector(steps);
-  std::vector<Offset<fbs::Tensor>> tensors;
-  for (const TensorRecord& tensor : program.tensors) tensors.push_back(WriteTensor(&builder, tensor));
-  const auto tensor_rows = builder.CreateVector(tensors);
-  std::vector<Offset<fbs::Layer>> layers;
-  for (const Layer& layer : program.layers) layers.push_back(WriteLayer(&builder, layer));
-  const auto layer_rows = builder.CreateVector(layers);
-  builder.Finish(fbs::CreatePlan(builder, program.arena_size, inputs, outputs, rows, tensor_rows, layer_rows));
+  builder.Finish(WritePlan(&builder, plan, Names::kOwn));
+  return Finished(builder);
+}
+
+std::string SerializeShapes(const RuntimeShapes& shapes) {
+  FlatBufferBuilder builder;
+  std::vector<Offset<fbs::InputDims>> inputs;
+  for (size_t i = 0; i < shapes.dims.size(); ++i) {
+    const auto dims = builder.CreateVector(shapes.dims[i]);
+    std::vector<fbs::Range> ranges;
+    if (i < shapes.ranges.size()) {
+      for (const DimRange& range : shapes.ranges[i]) ranges.emplace_back(range.least, range.most);
+    }
+    const auto range_rows = builder.CreateVectorOfStructs(ranges);
+    inputs.push_back(fbs::CreateInputDims(builder, dims, range_rows));
+  }
+  const auto input_rows = builder.CreateVector(inputs);
+  std::vector<Offset<fbs::Gear>> gears;
+  for (size_t i = 0; i < shapes.gears.size(); ++i) {
+    const auto values = builder.CreateVector(shapes.gears[i].values);
+    const Offset<fbs::Plan> plan = i == shapes.largest ? 0 : WritePlan(&builder, shapes.gears[i].plan, Names::kShared);
+    gears.push_back(fbs::CreateGear(builder, values, plan));
+  }
+  const auto gear_rows = builder.CreateVector(gears);
+  builder.Finish(fbs::CreateShapes(builder, static_cast<uint8_t>(shapes.mode), input_rows, gear_rows));
   return Finished(builder);
 }
 
@@ -214,14 +268,36 @@ absl::Status ParseManifest(absl::string_view bytes, Program* program) {
   return absl::OkStatus();
 }
 
-absl::Status ParsePlan(absl::string_view bytes, Program* program) {
-  OMKIT_ASSIGN_OR_RETURN(const fbs::Plan* plan, Verified<fbs::Plan>(bytes, "plan"));
+absl::Status ParsePlan(absl::string_view bytes, Plan* plan) {
+  OMKIT_ASSIGN_OR_RETURN(const fbs::Plan* read, Verified<fbs::Plan>(bytes, "plan"));
   Budget budget(bytes.size());
-  program->arena_size = plan->arena_size();
-  const bool fits = ReadIoList(*plan->inputs(), &budget, &program->inputs) && ReadIoList(*plan->outputs(), &budget, &program->outputs) &&
-                    ReadSteps(*plan->steps(), &budget, &program->steps) && ReadRows(plan->tensors(), &budget, &program->tensors, ReadTensor) &&
-                    ReadRows(plan->layers(), &budget, &program->layers, ReadLayer);
-  return fits ? absl::OkStatus() : OverBudget("plan");
+  return ReadPlan(*read, &budget, plan) ? absl::OkStatus() : OverBudget("plan");
+}
+
+absl::Status ParseShapes(absl::string_view bytes, RuntimeShapes* shapes) {
+  OMKIT_ASSIGN_OR_RETURN(const fbs::Shapes* read, Verified<fbs::Shapes>(bytes, "shapes"));
+  constexpr size_t kTimes = 16;  // gears share names
+  Budget budget(bytes.size(), kTimes);
+  shapes->mode = static_cast<ShapeMode>(read->mode());
+  for (const fbs::InputDims* input : *read->inputs()) {
+    shapes->dims.emplace_back();
+    shapes->ranges.emplace_back();
+    if (!ReadInputDims(*input, &budget, &shapes->dims.back(), &shapes->ranges.back())) return OverBudget("shapes");
+  }
+  if (shapes->mode != ShapeMode::kRanges) shapes->ranges.clear();
+  size_t own = 0;
+  for (const fbs::Gear* gear : *read->gears()) {
+    shapes->gears.emplace_back();
+    if (gear->plan() == nullptr) {
+      shapes->largest = static_cast<uint32_t>(shapes->gears.size() - 1);
+      ++own;
+    }
+    const bool fits = budget.Take(sizeof(Gear)) && ReadNumbers(gear->values(), &budget, &shapes->gears.back().values) &&
+                      (gear->plan() == nullptr || ReadPlan(*gear->plan(), &budget, &shapes->gears.back().plan));
+    if (!fits) return OverBudget("shapes");
+  }
+  if (own != (shapes->gears.empty() ? 0 : 1)) return absl::InvalidArgumentError(absl::StrCat("shapes: ", own, " gears have no plan, one must"));
+  return absl::OkStatus();
 }
 
 }  // namespace omkit::runtime

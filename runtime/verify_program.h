@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "runtime/program.h"
+#include "runtime/shapes.h"
 
 namespace omkit::runtime {
 
@@ -14,17 +14,20 @@ struct ProgramLimits {
   uint64_t arena_size = uint64_t{8} << 30;  // bytes of working memory per execution
 };
 
-// Names, counts, dims and byte sizes are consistent, and every operand and every tensor record lies inside its space; `weights_size` is the real size
-// of the weights, wherever they are. INVALID_ARGUMENT names the step or tensor, the value and the limit; RESOURCE_EXHAUSTED when the arena is larger
-// than the limit.
-absl::Status VerifyProgram(const Program& program, uint64_t weights_size, const ProgramLimits& limits = {});
+// Names, counts, dims and byte sizes are consistent, and in every plan every operand and every tensor record lies inside its space;
+// `weights_size` is the real size of the weights, wherever they are. INVALID_ARGUMENT names the step or tensor, the value and the limit;
+// RESOURCE_EXHAUSTED when the arena is larger than the limit.
+absl::Status VerifyProgram(const ShapedProgram& program, uint64_t weights_size, const ProgramLimits& limits = {});
+
+// The same for a plan that was made at run time.
+absl::Status VerifyPlan(const Plan& plan, uint64_t weights_size, const ProgramLimits& limits = {});
 
 // Every step's kernel exists, accepts its parameters and operands, and writes neither to the weights nor to inputs.
 // INVALID_ARGUMENT names the step.
-absl::Status VerifyKernels(const Program& program);
+absl::Status VerifyKernels(const Plan& plan);
 
 // "step 12 (node 'layer3.conv2', Conv, kernel conv_u8.avx2)", with control characters escaped.
-std::string StepLabel(const Program& program, size_t step);
+std::string StepLabel(const Plan& plan, size_t step);
 
 }  // namespace omkit::runtime
 

@@ -44,7 +44,7 @@ aclError DescribeOutput(Dataset* dataset, size_t index) {
   TensorDesc desc;
   desc.type = io.type;
   desc.format = desc.origin_format = io.format;
-  desc.dims = desc.origin_dims = io.dims;
+  desc.dims = desc.origin_dims = index < dataset->written_dims.size() ? dataset->written_dims[index] : io.dims;
   desc.name = io.name;
   return SetEntryDesc(&entry, desc, false);
 }

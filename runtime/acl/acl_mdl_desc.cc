@@ -1,10 +1,11 @@
-// Exported functions: model descriptions, and the answers of fixed-shape models to questions about dynamic ones.
+// Exported functions: model descriptions. Those about shapes that are chosen at run time are in acl_mdl_gear.cc.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 
 #include "base/status.h"
 #include "runtime/acl/context.h"
+#include "runtime/acl/desc.h"
 #include "runtime/acl/errors.h"
 #include "runtime/acl/model.h"
 
@@ -30,6 +31,8 @@ aclError UseDesc(const aclmdlDesc* handle, std::shared_ptr<ModelDesc>* desc) {
   return Fail(ACL_ERROR_INVALID_PARAM, "%p is not a live model description", static_cast<const void*>(handle));
 }
 
+}  // namespace
+
 aclError UseInfo(const aclmdlDesc* handle, std::shared_ptr<const ModelInfo>* info) {
   std::shared_ptr<ModelDesc> desc;
   ACL_RETURN_IF_ERROR(UseDesc(handle, &desc));
@@ -37,6 +40,8 @@ aclError UseInfo(const aclmdlDesc* handle, std::shared_ptr<const ModelInfo>* inf
   if (*info != nullptr) return ACL_SUCCESS;
   return Fail(ACL_ERROR_INVALID_PARAM, "the model description is empty; call aclmdlGetDesc");
 }
+
+namespace {
 
 aclError UseIo(const aclmdlDesc* handle, IoList list, size_t index, std::shared_ptr<const ModelInfo>* info, const IoInfo** io) {
   ACL_RETURN_IF_ERROR(UseInfo(handle, info));
@@ -108,19 +113,6 @@ aclError Fill(aclmdlDesc* handle, const absl::StatusOr<rt::LoadedOm>& om) {
   return ACL_SUCCESS;
 }
 
-// Arguments of the three setters of dynamic models: all right, and then refused.
-aclError RefuseDynamic(uint32_t model_id, const aclmdlDataset* dataset, size_t index, bool zero) {
-  ACL_RETURN_IF_ERROR(NeedContext());
-  const std::shared_ptr<LoadedModel> model = FindModel(model_id);
-  if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
-  std::shared_ptr<Dataset> found;
-  ACL_RETURN_IF_ERROR(UseDataset(dataset, "dataset", &found));
-  if (index >= found->entries.size())
-    return Fail(ACL_ERROR_INVALID_PARAM, "index %zu, but the dataset has %zu buffers", index, found->entries.size());
-  if (zero) return Fail(ACL_ERROR_INVALID_PARAM, "a size is 0");
-  return Fail(ACL_ERROR_MODEL_NOT_DYNAMIC, "model '%.200s' has fixed shapes", model->info()->name.c_str());
-}
-
 }  // namespace
 }  // namespace omkit::acl
 
@@ -186,23 +178,6 @@ aclError aclmdlGetInputDimsV2(const aclmdlDesc* modelDesc, size_t index, aclmdlI
 aclError aclmdlGetOutputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims) {
   return acl::Dims(__func__, modelDesc, &ModelInfo::outputs, index, dims);
 }
-aclError aclmdlGetCurOutputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims) {
-  return acl::Dims(__func__, modelDesc, &ModelInfo::outputs, index, dims);
-}
-
-aclError aclmdlGetInputDimsRange(const aclmdlDesc* modelDesc, size_t index, aclmdlIODimsRange* dimsRange) {
-  return Enter(__func__, [&]() -> aclError {
-    if (dimsRange == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "dimsRange is null");
-    std::shared_ptr<const ModelInfo> info;
-    const IoInfo* io = nullptr;
-    ACL_RETURN_IF_ERROR(acl::UseIo(modelDesc, &ModelInfo::inputs, index, &info, &io));
-    std::memset(dimsRange, 0, sizeof *dimsRange);
-    dimsRange->rangeCount = std::min<size_t>(io->dims.size(), ACL_MAX_DIM_CNT);
-    for (size_t i = 0; i < dimsRange->rangeCount; ++i) dimsRange->range[i][0] = dimsRange->range[i][1] = io->dims[i];
-    return ACL_SUCCESS;
-  });
-}
-
 const char* aclmdlGetInputNameByIndex(const aclmdlDesc* modelDesc, size_t index) {
   return acl::FromIo<const char*>(__func__, modelDesc, &ModelInfo::inputs, index, nullptr, [](const IoInfo& io) { return io.name.c_str(); });
 }
@@ -261,61 +236,6 @@ aclError aclmdlGetInputIndexByName(const aclmdlDesc* modelDesc, const char* name
 }
 aclError aclmdlGetOutputIndexByName(const aclmdlDesc* modelDesc, const char* name, size_t* index) {
   return acl::IndexOf(__func__, modelDesc, &ModelInfo::outputs, name, index);
-}
-
-aclError aclmdlGetDynamicBatch(const aclmdlDesc* modelDesc, aclmdlBatch* batch) {
-  return Enter(__func__, [&]() -> aclError {
-    std::shared_ptr<const ModelInfo> info;
-    ACL_RETURN_IF_ERROR(acl::UseInfo(modelDesc, &info));
-    if (batch == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "batch is null");
-    std::memset(batch, 0, sizeof *batch);
-    return ACL_SUCCESS;
-  });
-}
-
-aclError aclmdlGetDynamicHW(const aclmdlDesc* modelDesc, size_t, aclmdlHW* hw) {
-  return Enter(__func__, [&]() -> aclError {
-    std::shared_ptr<const ModelInfo> info;
-    ACL_RETURN_IF_ERROR(acl::UseInfo(modelDesc, &info));
-    if (hw == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "hw is null");
-    std::memset(hw, 0, sizeof *hw);
-    return ACL_SUCCESS;
-  });
-}
-
-aclError aclmdlGetInputDynamicGearCount(const aclmdlDesc* modelDesc, size_t, size_t* gearCount) {
-  return Enter(__func__, [&]() -> aclError {
-    std::shared_ptr<const ModelInfo> info;
-    ACL_RETURN_IF_ERROR(acl::UseInfo(modelDesc, &info));
-    if (gearCount == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "gearCount is null");
-    *gearCount = 0;
-    return ACL_SUCCESS;
-  });
-}
-
-aclError aclmdlGetInputDynamicDims(const aclmdlDesc* modelDesc, size_t, aclmdlIODims* dims, size_t gearCount) {
-  return Enter(__func__, [&]() -> aclError {
-    std::shared_ptr<const ModelInfo> info;
-    ACL_RETURN_IF_ERROR(acl::UseInfo(modelDesc, &info));
-    if (dims == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "dims is null");
-    if (gearCount == 0) return ACL_SUCCESS;
-    return Fail(ACL_ERROR_MODEL_NOT_DYNAMIC, "model '%.200s' has fixed shapes", info->name.c_str());
-  });
-}
-
-aclError aclmdlSetDynamicBatchSize(uint32_t modelId, aclmdlDataset* dataset, size_t index, uint64_t batchSize) {
-  return Enter(__func__, [&] { return acl::RefuseDynamic(modelId, dataset, index, batchSize == 0); });
-}
-
-aclError aclmdlSetDynamicHWSize(uint32_t modelId, aclmdlDataset* dataset, size_t index, uint64_t height, uint64_t width) {
-  return Enter(__func__, [&] { return acl::RefuseDynamic(modelId, dataset, index, height == 0 || width == 0); });
-}
-
-aclError aclmdlSetInputDynamicDims(uint32_t modelId, aclmdlDataset* dataset, size_t index, const aclmdlIODims* dims) {
-  return Enter(__func__, [&]() -> aclError {
-    if (dims == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "dims is null");
-    return acl::RefuseDynamic(modelId, dataset, index, dims->dimCount == 0);
-  });
 }
 
 }  // extern "C"

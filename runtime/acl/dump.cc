@@ -95,16 +95,16 @@ void SendChunks(DumpCallback callback, const std::string& name, const std::strin
 // One execution. Inputs of operators are kept from when they were made, because their memory may serve others by then.
 class Watch : public runtime::StepObserver {
  public:
-  Watch(const runtime::Program& program, const DumpConfig& config, const std::set<std::string>& wanted, std::string folder, DumpCallback callback,
+  Watch(const runtime::Plan& plan, const DumpConfig& config, const std::set<std::string>& wanted, std::string folder, DumpCallback callback,
         const RunPlace& place)
-      : program_(program), config_(config), folder_(std::move(folder)), callback_(callback), place_(place), ops_(ListOps(program)) {
+      : plan_(plan), config_(config), folder_(std::move(folder)), callback_(callback), place_(place), ops_(ListOps(plan)) {
     dumped_.resize(ops_.size());
-    keep_.resize(program.tensors.size());
-    kept_.resize(program.tensors.size());
+    keep_.resize(plan.tensors.size());
+    kept_.resize(plan.tensors.size());
     for (size_t i = 0; i < ops_.size(); ++i) {
       dumped_[i] = ops_[i].layer >= 0 && (wanted.empty() || wanted.count(ops_[i].name) > 0);
       if (!dumped_[i] || !config.inputs) continue;
-      for (uint32_t tensor : program.layers[ops_[i].layer].inputs) keep_[tensor] = true;
+      for (uint32_t tensor : plan.layers[ops_[i].layer].inputs) keep_[tensor] = true;
     }
   }
 
@@ -119,22 +119,22 @@ class Watch : public runtime::StepObserver {
   void EndOp(size_t index, const runtime::Memory& memory) {
     const OpInfo& op = ops_[index];
     if (op.layer < 0) return;
-    const runtime::Layer& layer = program_.layers[op.layer];
+    const runtime::Layer& layer = plan_.layers[op.layer];
     if (dumped_[index] && config_.inputs) {
       for (size_t i = 0; i < layer.inputs.size(); ++i) DumpInput(index, i, layer.inputs[i], memory);
     }
     for (size_t i = 0; i < layer.outputs.size(); ++i) {
       const uint32_t tensor = layer.outputs[i];
-      const uint8_t* const data = memory.Find(program_.tensors[tensor]);
+      const uint8_t* const data = memory.Find(plan_.tensors[tensor]);
       if (data == nullptr || (!keep_[tensor] && !(dumped_[index] && config_.outputs))) continue;
-      std::string file = NpyFile(program_.tensors[tensor], data);
+      std::string file = NpyFile(plan_.tensors[tensor], data);
       if (dumped_[index] && config_.outputs) Write(index, "output", i, tensor, file);
       if (keep_[tensor]) kept_[tensor] = std::move(file);
     }
   }
 
   void DumpInput(size_t index, size_t input, uint32_t tensor, const runtime::Memory& memory) {
-    const runtime::TensorRecord& record = program_.tensors[tensor];
+    const runtime::TensorRecord& record = plan_.tensors[tensor];
     const bool lasting = record.in_memory && record.space != runtime::Space::kArena && record.space != runtime::Space::kOutput;
     if (kept_[tensor].empty() && lasting) kept_[tensor] = NpyFile(record, memory.Find(record));
     if (!kept_[tensor].empty()) Write(index, "input", input, tensor, kept_[tensor]);
@@ -146,7 +146,7 @@ class Watch : public runtime::StepObserver {
     const std::string name = folder_ + "/" + FileName(op.type) + "." + FileName(op.name) + "." + std::to_string(index) + "." +
                              std::to_string(place_.stream_id) + "." + std::to_string(micros) + "." + direction + "." + std::to_string(number);
     Put(name + ".npy", file);
-    const runtime::TensorRecord& record = program_.tensors[tensor];
+    const runtime::TensorRecord& record = plan_.tensors[tensor];
     if (record.scale == 0) return;
     char text[96];
     std::snprintf(text, sizeof text, "{\"scale\": %.9g, \"zero_point\": %d}\n", static_cast<double>(record.scale), record.zero_point);
@@ -162,7 +162,7 @@ class Watch : public runtime::StepObserver {
     }
   }
 
-  const runtime::Program& program_;
+  const runtime::Plan& plan_;
   const DumpConfig config_;
   const std::string folder_;
   const DumpCallback callback_;
@@ -231,7 +231,7 @@ void SetDumpCallback(DumpCallback callback) {
   UpdateFlag(dumps);
 }
 
-std::unique_ptr<runtime::StepObserver> WatchForDump(const LoadedModel& model, const RunPlace& place) {
+std::unique_ptr<runtime::StepObserver> WatchForDump(const LoadedModel& model, const runtime::Plan& plan, const RunPlace& place) {
   if (!may_dump.load(std::memory_order_relaxed)) return nullptr;
   Dumps& dumps = TheDumps();
   DumpConfig config;
@@ -257,7 +257,7 @@ std::unique_ptr<runtime::StepObserver> WatchForDump(const LoadedModel& model, co
     Log(ACL_ERROR, "dump: cannot make '%s': %s", folder.c_str(), std::strerror(errno));
     return nullptr;
   }
-  return std::make_unique<Watch>(model.model().program(), config, wanted, std::move(folder), callback, place);
+  return std::make_unique<Watch>(plan, config, wanted, std::move(folder), callback, place);
 }
 
 }  // namespace omkit::acl

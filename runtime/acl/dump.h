@@ -35,8 +35,8 @@ void StopDumps();
 using DumpCallback = int32_t (*)(const acldumpChunk* chunk, int32_t length);
 void SetDumpCallback(DumpCallback callback);
 
-// Watches one execution of a model that is dumped; nullptr for others, after one load.
-std::unique_ptr<runtime::StepObserver> WatchForDump(const LoadedModel& model, const RunPlace& place);
+// Watches one execution of a plan of a model that is dumped; nullptr for others, after one load.
+std::unique_ptr<runtime::StepObserver> WatchForDump(const LoadedModel& model, const runtime::Plan& plan, const RunPlace& place);
 
 }  // namespace omkit::acl
 

@@ -85,7 +85,7 @@ Failures& TheFailures() {
   return *failures;
 }
 
-aclError CheckShape(const Dataset::Entry& entry, const IoInfo& io, size_t index) {
+aclError CheckShape(const Dataset::Entry& entry, const IoDesc& io, size_t index) {
   if (!entry.desc_set) return ACL_SUCCESS;
   const std::shared_ptr<TensorDesc> desc = TensorDescTable::Get().Find(entry.desc);
   if (desc == nullptr || desc->dims == io.dims) return ACL_SUCCESS;
@@ -98,7 +98,7 @@ bool Overlap(const void* a, size_t a_size, const void* b, size_t b_size) {
   return x < y + b_size && y < x + a_size;
 }
 
-aclError UseBuffer(const Dataset& dataset, size_t index, const char* kind, const IoInfo& io, DataBuffer* buffer) {
+aclError UseBuffer(const Dataset& dataset, size_t index, const char* kind, const IoDesc& io, DataBuffer* buffer) {
   const std::shared_ptr<DataBuffer> found = DataBufferTable::Get().Find(dataset.entries[index].buffer);
   if (found == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "the data buffer of %s %zu '%.200s' was destroyed", kind, index, io.name.c_str());
   *buffer = *found;
@@ -111,12 +111,19 @@ Dataset::~Dataset() {
   for (const Entry& entry : entries) TensorDescTable::Get().Remove(entry.desc);
 }
 
-std::shared_ptr<const ModelInfo> MakeModelInfo(const runtime::Program& program, uint32_t id) {
+std::shared_ptr<const ModelInfo> MakeModelInfo(const runtime::ShapedProgram& program, uint32_t id) {
   auto info = std::make_shared<ModelInfo>();
   info->id = id;
   info->name = program.model_name;
   info->inputs = IoInfos(program.inputs, "input", id);
   info->outputs = IoInfos(program.outputs, "output", id);
+  info->shapes = MakeShapeInfo(program);
+  const ShapeInfo& shapes = info->shapes;
+  for (size_t i = 0; i < info->inputs.size(); ++i) {
+    if (i < shapes.dims.size()) info->inputs[i].dims = shapes.dims[i];
+    info->inputs[i].bytes = shapes.input_bytes[i];
+  }
+  for (size_t i = 0; i < info->outputs.size(); ++i) info->outputs[i].bytes = shapes.output_bytes[i];
   for (const runtime::Step& step : program.steps) {
     if (!step.node.empty()) info->original_ops.emplace(step.node, "[" + step.node + "]");
   }
@@ -144,6 +151,7 @@ std::unique_ptr<Job> LoadedModel::TakeJob() {
 }
 
 void LoadedModel::ReturnJob(std::unique_ptr<Job> job) {
+  job->executor = nullptr;
   job->inputs.clear();
   job->outputs.clear();
   job->pins.clear();
@@ -153,13 +161,17 @@ void LoadedModel::ReturnJob(std::unique_ptr<Job> job) {
 }
 
 aclError LoadedModel::BindInput(const Dataset& dataset, size_t index, Job* job) const {
-  const IoInfo& io = info_->inputs[index];
+  const IoDesc& io = job->executor->plan().inputs[index];
   DataBuffer buffer;
   ACL_RETURN_IF_ERROR(UseBuffer(dataset, index, "input", io, &buffer));
+  if (IsGearInput(io)) {
+    job->inputs.push_back(nullptr);
+    return ACL_SUCCESS;
+  }
   ACL_RETURN_IF_ERROR(CheckShape(dataset.entries[index], io, index));
   if (buffer.size + kMostMissing < io.bytes) {
     return Fail(ACL_ERROR_GE_PARAM_INVALID, "the buffer of input %zu '%.200s' has %zu bytes, the model needs %zu", index, io.name.c_str(),
-                buffer.size, io.bytes);
+                buffer.size, static_cast<size_t>(io.bytes));
   }
   const size_t used = buffer.size < io.bytes ? buffer.size : io.bytes;
   std::shared_ptr<const Allocation> pin;
@@ -170,7 +182,7 @@ aclError LoadedModel::BindInput(const Dataset& dataset, size_t index, Job* job) 
     return ACL_SUCCESS;
   }
   runtime::Arena& padding = job->padding[index];
-  if (padding.data() == nullptr) {
+  if (padding.data() == nullptr || padding.size() < io.bytes) {
     absl::StatusOr<runtime::Arena> made = runtime::Arena::Allocate(io.bytes, io.name);
     if (!made.ok()) return FailExecuting(made.status());
     padding = *std::move(made);
@@ -181,7 +193,7 @@ aclError LoadedModel::BindInput(const Dataset& dataset, size_t index, Job* job) 
 }
 
 aclError LoadedModel::BindOutput(const Dataset& dataset, size_t index, bool allocate, Job* job) const {
-  const IoInfo& io = info_->outputs[index];
+  const IoDesc& io = job->executor->plan().outputs[index];
   DataBuffer buffer;
   ACL_RETURN_IF_ERROR(UseBuffer(dataset, index, "output", io, &buffer));
   if (buffer.data == nullptr && buffer.size == 0 && io.bytes > 0) {
@@ -191,7 +203,7 @@ aclError LoadedModel::BindOutput(const Dataset& dataset, size_t index, bool allo
   }
   if (buffer.size < io.bytes) {
     return Fail(ACL_ERROR_GE_PARAM_INVALID, "the buffer of output %zu '%.200s' has %zu bytes, the model writes %zu", index, io.name.c_str(),
-                buffer.size, io.bytes);
+                buffer.size, static_cast<size_t>(io.bytes));
   }
   std::shared_ptr<const Allocation> pin;
   if (io.bytes > 0) ACL_RETURN_IF_ERROR(CheckRange(io.name.c_str(), buffer.data, io.bytes, Expect::kDevice, &pin));
@@ -201,19 +213,20 @@ aclError LoadedModel::BindOutput(const Dataset& dataset, size_t index, bool allo
 }
 
 aclError LoadedModel::CheckOverlap(const Job& job) const {
+  const runtime::Plan& plan = job.executor->plan();
   for (size_t i = 0; i < job.outputs.size(); ++i) {
     if (job.outputs[i] == nullptr) continue;
-    const IoInfo& output = info_->outputs[i];
+    const IoDesc& output = plan.outputs[i];
     for (size_t j = 0; j < job.inputs.size(); ++j) {
-      if (Overlap(job.outputs[i], output.bytes, job.inputs[j], info_->inputs[j].bytes)) {
+      if (Overlap(job.outputs[i], output.bytes, job.inputs[j], plan.inputs[j].bytes)) {
         return Fail(ACL_ERROR_INVALID_PARAM, "the memory of output %zu '%.200s' overlaps that of input %zu '%.200s'", i, output.name.c_str(), j,
-                    info_->inputs[j].name.c_str());
+                    plan.inputs[j].name.c_str());
       }
     }
     for (size_t j = 0; j < i; ++j) {
-      if (job.outputs[j] != nullptr && Overlap(job.outputs[i], output.bytes, job.outputs[j], info_->outputs[j].bytes)) {
+      if (job.outputs[j] != nullptr && Overlap(job.outputs[i], output.bytes, job.outputs[j], plan.outputs[j].bytes)) {
         return Fail(ACL_ERROR_INVALID_PARAM, "the memory of outputs %zu '%.200s' and %zu '%.200s' overlaps", i, output.name.c_str(), j,
-                    info_->outputs[j].name.c_str());
+                    plan.outputs[j].name.c_str());
       }
     }
   }
@@ -228,11 +241,12 @@ aclError LoadedModel::Bind(const Dataset& input, Dataset* output, bool allocate,
     return Fail(ACL_ERROR_GE_PARAM_INVALID, "the output dataset has %zu buffers, the model %zu outputs", output->entries.size(),
                 info_->outputs.size());
   }
+  ACL_RETURN_IF_ERROR(ChoosePlan(model_.get(), input, &job->executor));
   for (size_t i = 0; i < info_->inputs.size(); ++i) ACL_RETURN_IF_ERROR(BindInput(input, i, job));
   for (size_t i = 0; i < info_->outputs.size(); ++i) ACL_RETURN_IF_ERROR(BindOutput(*output, i, allocate, job));
   ACL_RETURN_IF_ERROR(CheckOverlap(*job));
   for (size_t i = 0; i < job->outputs.size(); ++i) {
-    const size_t bytes = info_->outputs[i].bytes;
+    const size_t bytes = job->executor->plan().outputs[i].bytes;
     if (job->outputs[i] != nullptr || bytes == 0) continue;
     const std::shared_ptr<DataBuffer> buffer = DataBufferTable::Get().Find(output->entries[i].buffer);
     if (buffer == nullptr) return Fail(ACL_ERROR_INVALID_PARAM, "the data buffer of output %zu was destroyed", i);
@@ -240,6 +254,10 @@ aclError LoadedModel::Bind(const Dataset& input, Dataset* output, bool allocate,
     *buffer = {job->outputs[i], bytes};
   }
   output->written_by = info_;
+  output->written_dims.clear();
+  if (info_->shapes.mode != runtime::ShapeMode::kFixed) {
+    for (const IoDesc& io : job->executor->plan().outputs) output->written_dims.push_back(io.dims);
+  }
   return ACL_SUCCESS;
 }
 
@@ -249,13 +267,14 @@ aclError LoadedModel::Run(Job* job, const RunPlace& place) {
     if (padded.size > 0) std::memcpy(padding.data(), padded.source, padded.size);
     std::memset(padding.data() + padded.size, 0, padding.size() - padded.size);
   }
-  const std::unique_ptr<runtime::StepObserver> dump = WatchForDump(*this, place);
+  const std::unique_ptr<runtime::StepObserver> dump = WatchForDump(*this, job->executor->plan(), place);
   std::optional<runtime::Profiler> profiler;
-  if (StepsWanted()) profiler.emplace(model_->program().steps.size(), 1);
+  if (StepsWanted()) profiler.emplace(job->executor->plan().steps.size(), 1);
   runtime::Profiler* const times = profiler ? &*profiler : nullptr;
-  const absl::Status status = place.work != nullptr ? model_->ExecuteAt(place.work, place.work_size, job->inputs, job->outputs, times, dump.get())
-                                                    : model_->Execute(job->inputs, job->outputs, times, dump.get());
-  if (profiler && status.ok()) AddExecution(*this, place, profiler->timelines().front());
+  const absl::Status status = place.work != nullptr
+                                  ? model_->ExecuteAt(*job->executor, place.work, place.work_size, job->inputs, job->outputs, times, dump.get())
+                                  : model_->Execute(*job->executor, job->inputs, job->outputs, times, dump.get());
+  if (profiler && status.ok()) AddExecution(*this, *job->executor, place, profiler->timelines().front());
   return FailExecuting(status);
 }
 

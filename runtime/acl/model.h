@@ -12,6 +12,7 @@
 
 #include "acl/acl.h"
 #include "runtime/acl/aipp_info.h"
+#include "runtime/acl/gears.h"
 #include "runtime/acl/memory.h"
 #include "runtime/acl/slot_table.h"
 #include "runtime/acl/tensor.h"
@@ -39,10 +40,11 @@ struct ModelInfo {
   std::vector<IoInfo> outputs;
   std::map<std::string, std::string> original_ops;  // "conv1" -> "[conv1]"
   std::vector<AippInfo> aipp;
+  ShapeInfo shapes;
 };
 
 // `id` 0: made from a file without loading.
-std::shared_ptr<const ModelInfo> MakeModelInfo(const runtime::Program& program, uint32_t id);
+std::shared_ptr<const ModelInfo> MakeModelInfo(const runtime::ShapedProgram& program, uint32_t id);
 
 // The content of an aclmdlDesc handle; null before aclmdlGetDesc.
 struct ModelDesc {
@@ -53,6 +55,7 @@ using ModelDescTable = SlotTable<ModelDesc, HandleType::kModelDesc>;
 // Everything one execution needs: addresses, memory kept mapped, inputs that are completed by zeros. Reused, so that executing does not
 // allocate.
 struct Job {
+  std::shared_ptr<const runtime::Executor> executor;
   struct Padded {
     size_t index;  // of the input
     const void* source;

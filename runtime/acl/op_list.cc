@@ -18,10 +18,10 @@ std::string TypeText(DType dtype) {
   return text;
 }
 
-OpTensors Describe(const runtime::Program& program, const std::vector<uint32_t>& list) {
+OpTensors Describe(const runtime::Plan& plan, const std::vector<uint32_t>& list) {
   OpTensors text;
   for (size_t i = 0; i < list.size(); ++i) {
-    const runtime::TensorRecord& tensor = program.tensors[list[i]];
+    const runtime::TensorRecord& tensor = plan.tensors[list[i]];
     if (i > 0) {
       text.shapes += ';';
       text.types += ';';
@@ -35,15 +35,15 @@ OpTensors Describe(const runtime::Program& program, const std::vector<uint32_t>&
 }
 
 // The step that does the work gives the operator its name.
-OpInfo MakeOp(const runtime::Program& program, size_t first, size_t last) {
+OpInfo MakeOp(const runtime::Plan& plan, size_t first, size_t last) {
   size_t main = last;
   for (size_t i = first; i <= last; ++i) {
-    if (program.steps[i].operations > program.steps[main].operations) main = i;
+    if (plan.steps[i].operations > plan.steps[main].operations) main = i;
   }
   OpInfo op;
-  op.name = program.steps[main].node;
-  op.type = program.steps[main].op;
-  op.task_type = program.steps[main].kernel.rfind("reference.", 0) == 0 ? "AI_CPU" : "AI_CORE";
+  op.name = plan.steps[main].node;
+  op.type = plan.steps[main].op;
+  op.task_type = plan.steps[main].kernel.rfind("reference.", 0) == 0 ? "AI_CPU" : "AI_CORE";
   op.first_step = first;
   op.last_step = last;
   return op;
@@ -51,23 +51,23 @@ OpInfo MakeOp(const runtime::Program& program, size_t first, size_t last) {
 
 }  // namespace
 
-std::vector<OpInfo> ListOps(const runtime::Program& program) {
+std::vector<OpInfo> ListOps(const runtime::Plan& plan) {
   std::vector<OpInfo> ops;
   size_t next = 0;
   const auto singles = [&](size_t end) {
-    for (; next < end; ++next) ops.push_back(MakeOp(program, next, next));
+    for (; next < end; ++next) ops.push_back(MakeOp(plan, next, next));
   };
-  for (size_t i = 0; i < program.layers.size(); ++i) {
-    const runtime::Layer& layer = program.layers[i];
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    const runtime::Layer& layer = plan.layers[i];
     singles(layer.first_step);
     if (layer.last_step < next) continue;
-    ops.push_back(MakeOp(program, next, layer.last_step));
+    ops.push_back(MakeOp(plan, next, layer.last_step));
     ops.back().layer = static_cast<int32_t>(i);
-    ops.back().inputs = Describe(program, layer.inputs);
-    ops.back().outputs = Describe(program, layer.outputs);
+    ops.back().inputs = Describe(plan, layer.inputs);
+    ops.back().outputs = Describe(plan, layer.outputs);
     next = layer.last_step + 1;
   }
-  singles(program.steps.size());
+  singles(plan.steps.size());
   return ops;
 }
 

@@ -1,4 +1,4 @@
-// The operators of a program in the words of profiles and dumps: which steps each one has, and its tensors as text.
+// The operators of a plan in the words of profiles and dumps: which steps each one has, and its tensors as text.
 #ifndef OMKIT_RUNTIME_ACL_OP_LIST_H_
 #define OMKIT_RUNTIME_ACL_OP_LIST_H_
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/program.h"
+#include "runtime/shapes.h"
 
 namespace omkit::acl {
 
@@ -22,13 +22,13 @@ struct OpInfo {
   const char* task_type = "";  // AI_CORE for kernels, AI_CPU for operators that the interpreter runs
   size_t first_step = 0;
   size_t last_step = 0;
-  int32_t layer = -1;  // into Program::layers; -1: a step between layers, whose tensors are not known
+  int32_t layer = -1;  // into Plan::layers; -1: a step between layers, whose tensors are not known
   OpTensors inputs;
   OpTensors outputs;
 };
 
 // In the order of execution; every step belongs to exactly one operator.
-std::vector<OpInfo> ListOps(const runtime::Program& program);
+std::vector<OpInfo> ListOps(const runtime::Plan& plan);
 
 }  // namespace omkit::acl
 

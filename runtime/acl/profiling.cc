@@ -88,16 +88,17 @@ void Apply(Session* session) {
   SetCallObserver((bits & ACL_PROF_ACL_API) != 0 ? &AddCall : nullptr);
 }
 
-size_t FindProfiledModel(Session* session, const LoadedModel& model) {
+size_t FindProfiledModel(Session* session, const LoadedModel& model, const runtime::Executor& executor) {
   std::vector<ProfiledModel>& models = session->profile.models;
   for (size_t i = 0; i < models.size(); ++i) {
-    if (models[i].id == model.info()->id) return i;
+    if (models[i].executor == executor.id()) return i;
   }
   ProfiledModel added;
   added.id = model.info()->id;
+  added.executor = executor.id();
   added.name = model.info()->name;
   added.threads = model.model().threads();
-  added.ops = ListOps(model.model().program());
+  added.ops = ListOps(executor.plan());
   added.statistics.resize(added.ops.size());
   models.push_back(std::move(added));
   return models.size() - 1;
@@ -266,13 +267,13 @@ aclError BeginToolProfile() {
 bool StepsWanted() { return (recorded_bits.load(std::memory_order_relaxed) & kStepBits) != 0 || HasSubscriptions(); }
 bool StampsWanted() { return (recorded_bits.load(std::memory_order_relaxed) & kStampBits) != 0; }
 
-void AddExecution(const LoadedModel& model, const RunPlace& place, const std::vector<runtime::StepTime>& times) {
-  if (HasSubscriptions()) Deliver(model, times);
+void AddExecution(const LoadedModel& model, const runtime::Executor& executor, const RunPlace& place, const std::vector<runtime::StepTime>& times) {
+  if (HasSubscriptions()) Deliver(model, executor, times);
   if ((recorded_bits.load(std::memory_order_relaxed) & kStepBits) == 0) return;
   Session& session = TheSession();
   const std::lock_guard<std::mutex> lock(session.mutex);
   if (!session.runs) return;
-  const size_t index = FindProfiledModel(&session, model);
+  const size_t index = FindProfiledModel(&session, model, executor);
   ProfiledModel& profiled = session.profile.models[index];
   ++profiled.executions;
   const bool keep = TakeRows(&session, profiled.ops.size());

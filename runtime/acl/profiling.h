@@ -22,8 +22,10 @@ struct TimeSpan {
   int64_t end = 0;
 };
 
+// A model, or one plan of a model with several.
 struct ProfiledModel {
   uint32_t id = 0;
+  uint64_t executor = 0;  // runtime::Executor::id
   std::string name;
   int threads = 1;
   std::vector<OpInfo> ops;
@@ -98,7 +100,7 @@ bool SetProfileOption(const std::string& name, const std::string& value, Profile
 // True while the steps of some model are recorded or delivered; one load.
 bool StepsWanted();
 // After an execution: one time per step.
-void AddExecution(const LoadedModel& model, const RunPlace& place, const std::vector<runtime::StepTime>& times);
+void AddExecution(const LoadedModel& model, const runtime::Executor& executor, const RunPlace& place, const std::vector<runtime::StepTime>& times);
 bool StampsWanted();
 void AddStamp(const char* kind, const std::string& message, TimeSpan time);
 

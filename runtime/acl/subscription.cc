@@ -28,7 +28,8 @@ static_assert(kRecordsPerWrite >= 1);
 
 struct Subscriber {
   SubscribeConfig config;
-  std::mutex mutex;  // one execution writes at a time
+  std::mutex mutex;       // one execution writes at a time
+  uint64_t executor = 0;  // whose operators these are; 0: none yet
   std::vector<OpInfo> ops;
   std::vector<OpRecord> records;  // of one execution; all but the times stays
   uint64_t dropped = 0;
@@ -83,8 +84,11 @@ bool WriteRecords(int fd, const OpRecord* records, size_t count) {
   return written == static_cast<ssize_t>(bytes);
 }
 
-void Prepare(Subscriber* subscriber, const LoadedModel& model) {
-  subscriber->ops = ListOps(model.model().program());
+// A model with several plans changes between them.
+void Prepare(Subscriber* subscriber, const LoadedModel& model, const runtime::Executor& executor) {
+  if (subscriber->executor == executor.id()) return;
+  subscriber->executor = executor.id();
+  subscriber->ops = ListOps(executor.plan());
   subscriber->records.resize(subscriber->ops.size());
   for (size_t i = 0; i < subscriber->ops.size(); ++i) {
     OpRecord& record = subscriber->records[i];
@@ -112,7 +116,6 @@ aclError Subscribe(uint32_t model_id, const SubscribeConfig& config) {
   if (model == nullptr) return ACL_ERROR_GE_EXEC_MODEL_ID_INVALID;
   auto subscriber = std::make_shared<Subscriber>();
   subscriber->config = config;
-  Prepare(subscriber.get(), *model);
   Subscribers& subscribers = TheSubscribers();
   const std::lock_guard<std::mutex> lock(subscribers.mutex);
   if (!subscribers.by_model.emplace(model_id, std::move(subscriber)).second) {
@@ -142,11 +145,12 @@ aclError Unsubscribe(uint32_t model_id) {
   return ACL_SUCCESS;
 }
 
-void Deliver(const LoadedModel& model, const std::vector<runtime::StepTime>& times) {
+void Deliver(const LoadedModel& model, const runtime::Executor& executor, const std::vector<runtime::StepTime>& times) {
   const std::shared_ptr<Subscriber> subscriber = FindSubscriber(model.info()->id);
   if (subscriber == nullptr) return;
   const std::lock_guard<std::mutex> lock(subscriber->mutex);
   if (subscriber->broken) return;
+  Prepare(subscriber.get(), model, executor);
   if (subscriber->config.times) {
     for (size_t i = 0; i < subscriber->ops.size(); ++i) {
       subscriber->records[i].begin_ns = static_cast<uint64_t>(times[subscriber->ops[i].first_step].begin_ns);

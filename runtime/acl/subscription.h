@@ -32,7 +32,7 @@ aclError Subscribe(uint32_t model_id, const SubscribeConfig& config);
 aclError Unsubscribe(uint32_t model_id);
 bool HasSubscriptions();
 // Writes the records of one execution when the model is subscribed. Waits for a reader that lags for up to 100 ms, then drops records.
-void Deliver(const LoadedModel& model, const std::vector<runtime::StepTime>& times);
+void Deliver(const LoadedModel& model, const runtime::Executor& executor, const std::vector<runtime::StepTime>& times);
 
 }  // namespace omkit::acl
 

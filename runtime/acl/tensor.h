@@ -42,7 +42,9 @@ struct Dataset {
     bool desc_set = false;   // by aclmdlSetDatasetTensorDesc, not by an execution
   };
   std::vector<Entry> entries;
-  std::shared_ptr<const ModelInfo> written_by;  // the model whose outputs the last execution left here
+  std::vector<int64_t> gear;                       // set by aclmdlSetDynamic*; empty: the largest
+  std::shared_ptr<const ModelInfo> written_by;     // the model whose outputs the last execution left here
+  std::vector<std::vector<int64_t>> written_dims;  // their dims when the model's shapes are chosen at run time
   ~Dataset();
 };
 

@@ -189,7 +189,7 @@ ACL_FUNC_VISIBILITY size_t aclmdlGetOutputSizeByIndex(aclmdlDesc* modelDesc, siz
  * gives the whole name. */
 ACL_FUNC_VISIBILITY aclError aclmdlGetInputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims);
 ACL_FUNC_VISIBILITY aclError aclmdlGetInputDimsV2(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims);
-/* {dim, dim} for each dimension of a fixed shape. */
+/* {dim, dim} for each fixed dimension, {least, most} for others; most is -1 when there is no bound. */
 ACL_FUNC_VISIBILITY aclError aclmdlGetInputDimsRange(const aclmdlDesc* modelDesc, size_t index, aclmdlIODimsRange* dimsRange);
 ACL_FUNC_VISIBILITY aclError aclmdlGetOutputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims);
 ACL_FUNC_VISIBILITY aclError aclmdlGetCurOutputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims);
@@ -205,13 +205,17 @@ ACL_FUNC_VISIBILITY aclDataType aclmdlGetOutputDataType(const aclmdlDesc* modelD
 ACL_FUNC_VISIBILITY aclError aclmdlGetInputIndexByName(const aclmdlDesc* modelDesc, const char* name, size_t* index);
 ACL_FUNC_VISIBILITY aclError aclmdlGetOutputIndexByName(const aclmdlDesc* modelDesc, const char* name, size_t* index);
 
-/* Gears of dynamic models. batchCount, hwCount and gearCount are 0 here. */
+/* Gears (atc --dynamic_batch_size, --dynamic_image_size, --dynamic_dims). The count is 0 for a model without gears of the kind; the index is
+ * not looked at. */
 ACL_FUNC_VISIBILITY aclError aclmdlGetDynamicBatch(const aclmdlDesc* modelDesc, aclmdlBatch* batch);
 ACL_FUNC_VISIBILITY aclError aclmdlGetDynamicHW(const aclmdlDesc* modelDesc, size_t index, aclmdlHW* hw);
 ACL_FUNC_VISIBILITY aclError aclmdlGetInputDynamicGearCount(const aclmdlDesc* modelDesc, size_t index, size_t* gearCount);
-/* ACL_ERROR_MODEL_NOT_DYNAMIC unless gearCount is 0. */
+/* Each element has the dims of all data inputs behind one another. gearCount: room in dims, at least the number of gears. */
 ACL_FUNC_VISIBILITY aclError aclmdlGetInputDynamicDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIODims* dims, size_t gearCount);
-/* These three give ACL_ERROR_MODEL_NOT_DYNAMIC once their arguments are right. */
+/* Sets the gear of the executions that use the dataset; index is that of ACL_DYNAMIC_TENSOR_NAME, whose buffer gets the numbers (uint32, or
+ * uint64 when it is large enough). Without a call the largest gear is used. ACL_ERROR_INVALID_PARAM: 0, or no such buffer;
+ * ACL_ERROR_GE_DYNAMIC_INPUT_ADDR_INVALID: the buffer has no memory; ACL_ERROR_GE_DYNAMIC_INPUT_LENGTH_INVALID: too little of it;
+ * ACL_ERROR_GE_DYNAMIC_BATCH_SIZE_INVALID: no such gear; ACL_ERROR_MODEL_NOT_DYNAMIC: a model without gears. */
 ACL_FUNC_VISIBILITY aclError aclmdlSetDynamicBatchSize(uint32_t modelId, aclmdlDataset* dataset, size_t index, uint64_t batchSize);
 ACL_FUNC_VISIBILITY aclError aclmdlSetDynamicHWSize(uint32_t modelId, aclmdlDataset* dataset, size_t index, uint64_t height, uint64_t width);
 ACL_FUNC_VISIBILITY aclError aclmdlSetInputDynamicDims(uint32_t modelId, aclmdlDataset* dataset, size_t index, const aclmdlIODims* dims);
