@@ -5,7 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backends/backend.h"
+#include "backends/bind.h"
 #include "backends/lower.h"
+#include "backends/quantization_trial.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "frontends/qdq/absorb.h"
@@ -31,6 +33,37 @@ passes::Pass AbsorbQdq(bool calibrates) {
           }};
 }
 
+// The network at a shape that the calibration samples have.
+absl::StatusOr<std::unique_ptr<ir::Graph>> BindToSamples(const CompileOptions& options, const ir::Graph& graph) {
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<InputDims> wanted, CalibrationShapes(options.choice, graph));
+  absl::Status first;
+  for (const InputDims& dims : wanted) {
+    OMKIT_ASSIGN_OR_RETURN(std::unique_ptr<ir::Graph> bound, BindGraph(graph, dims));
+    if (!options.quantize.calibration) return bound;
+    const absl::Status opened = options.quantize.calibration(*bound).status();
+    if (opened.ok()) return bound;
+    first.Update(opened);
+  }
+  return first;
+}
+
+// A network whose shapes are chosen at run time: the recipe is made at one shape and followed for all of them.
+absl::Status QuantizeOpen(QuantizeOptions quantize, const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
+  OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<ir::Graph> bound, BindToSamples(options, graph));
+  passes::Recipe recipe;
+  quantize.on_recipe = [&recipe, outer = quantize.on_recipe](const passes::Recipe& made) {
+    recipe = made;
+    return outer ? outer(made) : absl::OkStatus();
+  };
+  OMKIT_RETURN_IF_ERROR(QuantizeGraph(quantize, soc.name, options.source_hash, *bound->Clone()));
+  const std::vector<const Backend*> backends = BackendsFor(soc.name);
+  passes::QuantizePolicy policy = quantize.policy;
+  policy.supported = [&](const ir::Graph&, const ir::Node& node) {
+    return bound->alive(node.id) && backends.front()->SupportsInt8(*bound, bound->node(node.id));
+  };
+  return ApplyRecipe(recipe, policy, graph);
+}
+
 // Calibrates the fused float graph with the backend's own kernels and rewrites it to INT8; gives the recipe for the manifest.
 absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
   std::string recipe;
@@ -39,8 +72,12 @@ absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const Com
     recipe = passes::SerializeRecipe(followed, /*lines=*/false);
     return options.quantize.on_recipe ? options.quantize.on_recipe(followed) : absl::OkStatus();
   };
-  OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"quantize", [&](ir::Graph& g) { return QuantizeGraph(quantize, soc.name, options.source_hash, g); }}},
-                                          PassOptions(options), graph));
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses(
+      {{"quantize",
+        [&](ir::Graph& g) {
+          return options.choice.fixed() ? QuantizeGraph(quantize, soc.name, options.source_hash, g) : QuantizeOpen(quantize, soc, options, g);
+        }}},
+      PassOptions(options), graph));
   return recipe;
 }
 
@@ -94,16 +131,23 @@ void DescribeAipp(const std::vector<passes::AippInput>& stages, runtime::Program
   std::sort(program.manifest.begin(), program.manifest.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
 }
 
+absl::StatusOr<runtime::ShapedProgram> Lower(const runtime::SocRow& soc, const ir::Graph& graph) {
+  ProgramBuilder builder(graph, soc.isa);
+  OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, graph, builder), "lower"));
+  return builder.Finish();
+}
+
 }  // namespace
 
 absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
+  const passes::OpenDims open = options.choice.fixed() ? passes::OpenDims::kRefuse : passes::OpenDims::kKeep;
   return passes::RunPasses(
       {
-          passes::BindShapes(options.input_shapes),
-          passes::InferShapes(),
+          passes::BindShapes(options.input_shapes, open),
+          passes::InferShapes(open),
           passes::Simplify(),
           AbsorbQdq(HasCalibration(options)),
-          passes::InferShapes(),
+          passes::InferShapes(open),
           passes::FormDense(),
           passes::FusePad(),
           passes::FuseComposite(),
@@ -125,7 +169,7 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
       PassOptions(options), graph);
 }
 
-absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options) {
+absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options) {
   OMKIT_ASSIGN_OR_RETURN(const runtime::SocRow soc, runtime::FindSoc(options.soc_version));
   std::string recipe;
   const bool own_quantization = frontends::CarriesQuantization(*graph);
@@ -142,9 +186,7 @@ absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const
   }
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({passes::InsertAipp(stages)}, PassOptions(options), *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
-  ProgramBuilder builder(*graph, soc.isa);
-  OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, *graph, builder), "lower"));
-  OMKIT_ASSIGN_OR_RETURN(runtime::Program program, builder.Finish());
+  OMKIT_ASSIGN_OR_RETURN(runtime::ShapedProgram program, options.choice.fixed() ? Lower(soc, *graph) : LowerWithChoice(options.choice, soc, *graph));
   program.soc_version = soc.name;
   FillManifest(options, *graph, recipe, program);
   DescribeAipp(stages, program);

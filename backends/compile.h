@@ -12,9 +12,10 @@
 
 #include "absl/status/statusor.h"
 #include "backends/quantize_graph.h"
+#include "backends/runtime_shapes.h"
 #include "ir/graph.h"
 #include "passes/insert_aipp.h"
-#include "runtime/program.h"
+#include "runtime/shapes.h"
 
 namespace omkit {
 
@@ -24,8 +25,9 @@ enum class QuantType {
 };
 
 struct CompileOptions {
-  std::string soc_version = "host";  // a row or alias of runtime/soc.h
-  std::map<std::string, std::vector<int64_t>> input_shapes;
+  std::string soc_version = "host";                          // a row or alias of runtime/soc.h
+  std::map<std::string, std::vector<int64_t>> input_shapes;  // -1: chosen at run time, when `choice` is not fixed
+  ShapeChoice choice;
   QuantType quant_type = QuantType::kNone;
   QuantizeOptions quantize;  // with kInt8: samples or a recipe, and how
   // What AIPP does in front of the inputs, asked once input shapes are bound; may be empty. Calibration samples are what the network sees
@@ -39,7 +41,7 @@ struct CompileOptions {
 
 // Runs the pipeline. Errors name the stage, the node and the tensor. Deterministic: equal graphs, options and samples give equal
 // programs.
-absl::StatusOr<runtime::Program> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options);
+absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options);
 
 // The passes that every compilation starts with, up to the fused float graph.
 absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -38,7 +37,8 @@ int64_t PixelStride(const TensorType& type) {
 
 }  // namespace
 
-ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Isa isa) : graph_(graph), isa_(isa) {
+ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Isa isa, WeightPool* pool)
+    : graph_(graph), isa_(isa), pool_(pool != nullptr ? pool : &own_pool_) {
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
     const ValueId v = graph.inputs()[i];
     const uint64_t bytes = type(v).shape.elements() * SizeOf(type(v).dtype);
@@ -60,18 +60,13 @@ BlockId ProgramBuilder::AddBlock(Space space, uint32_t index, uint64_t size) {
 }
 
 BlockId ProgramBuilder::AddWeights(const void* data, size_t size) {
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  const size_t hash = std::hash<absl::string_view>()(absl::string_view(static_cast<const char*>(data), size));
-  for (auto [it, end] = weight_blocks_.equal_range(hash); it != end; ++it) {
-    const Block& known = blocks_[it->second];
-    if (known.size == size && std::memcmp(weights_.data() + known.offset, bytes, size) == 0) return it->second;
+  const uint64_t offset = pool_->Add(data, size);
+  const auto [it, fresh] = weight_blocks_.emplace(std::make_pair(offset, size), -1);
+  if (fresh) {
+    it->second = AddBlock(Space::kWeights, 0, size);
+    blocks_[it->second].offset = offset;
   }
-  const BlockId block = AddBlock(Space::kWeights, 0, size);
-  blocks_[block].offset = weights_.size();
-  weights_.insert(weights_.end(), bytes, bytes + size);
-  weights_.resize(RoundUp(weights_.size(), kAlignment));
-  weight_blocks_.emplace(hash, block);
-  return block;
+  return it->second;
 }
 
 absl::StatusOr<Place> ProgramBuilder::At(ValueId v) {
@@ -454,7 +449,7 @@ absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
   program.model_name = graph_.name;
   program.isa = IsaName(isa());
   program.arena_size = plan.total;
-  program.weights = std::move(weights_);
+  program.weights = own_pool_.Take();
   for (PendingStep& pending : steps_) {
     for (BlockId b : pending.blocks) pending.step.operands.push_back({blocks_[b].space, blocks_[b].index, blocks_[b].offset, blocks_[b].size});
     program.steps.push_back(std::move(pending.step));

@@ -11,12 +11,13 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "backends/place.h"
+#include "backends/weight_pool.h"
 #include "base/cpu.h"
 #include "ir/graph.h"
 #include "runtime/program.h"
@@ -25,8 +26,9 @@ namespace omkit {
 
 class ProgramBuilder {
  public:
-  // The graph must have static shapes and outlive the builder.
-  ProgramBuilder(const ir::Graph& graph, Isa isa);
+  // The graph must have static shapes and outlive the builder. Weights go into `pool`, which several builders may share; without one, into
+  // the program.
+  ProgramBuilder(const ir::Graph& graph, Isa isa, WeightPool* pool = nullptr);
 
   const ir::Graph& graph() const { return graph_; }
   Isa isa() const { return isa_; }
@@ -86,6 +88,7 @@ class ProgramBuilder {
   absl::StatusOr<runtime::Program> Nested(const ir::Graph& body) const { return compile_body_(body, isa_); }
 
   // Copies outputs that do not lie in the caller's buffers yet, plans the arena and returns the program's steps, memory and io.
+  // Without a pool the program has its weights.
   absl::StatusOr<runtime::Program> Finish();
 
  private:
@@ -131,8 +134,9 @@ class ProgramBuilder {
   std::vector<PendingStep> steps_;
   std::vector<PendingLayer> layers_;
   size_t layered_steps_ = 0;  // steps that layers_ covers
-  std::vector<uint8_t> weights_;
-  std::unordered_multimap<size_t, BlockId> weight_blocks_;  // by hash of the content: equal constants are stored once
+  WeightPool own_pool_;
+  WeightPool* pool_;
+  std::map<std::pair<uint64_t, uint64_t>, BlockId> weight_blocks_;  // by offset and size
 };
 
 }  // namespace omkit

@@ -5,7 +5,7 @@
 namespace omkit::passes {
 namespace {
 
-absl::Status BindInput(const std::vector<int64_t>& dims, ir::ValueId id, ir::Graph& graph) {
+absl::Status BindInput(const std::vector<int64_t>& dims, OpenDims open, ir::ValueId id, ir::Graph& graph) {
   TensorType type = graph.value(id).type;
   const std::string& name = graph.value(id).name;
   if (static_cast<int>(dims.size()) != type.shape.rank()) {
@@ -14,6 +14,7 @@ absl::Status BindInput(const std::vector<int64_t>& dims, ir::ValueId id, ir::Gra
                                                    " of the node '", name, "'."));
   }
   for (int i = 0; i < type.shape.rank(); ++i) {
+    if (open == OpenDims::kKeep && dims[i] == kUnknownDim) continue;
     if (dims[i] <= 0) {
       return absl::InvalidArgumentError(absl::StrCat("E10011: Value ", Shape(dims).ToString(),
                                                      " for parameter --input_shape is invalid. Shape values must be "
@@ -32,8 +33,8 @@ absl::Status BindInput(const std::vector<int64_t>& dims, ir::ValueId id, ir::Gra
 
 }  // namespace
 
-Pass BindShapes(std::map<std::string, std::vector<int64_t>> input_shapes) {
-  return {"bind_shapes", [input_shapes = std::move(input_shapes)](ir::Graph& graph) -> absl::Status {
+Pass BindShapes(std::map<std::string, std::vector<int64_t>> input_shapes, OpenDims open) {
+  return {"bind_shapes", [input_shapes = std::move(input_shapes), open](ir::Graph& graph) -> absl::Status {
             std::vector<std::string> names;
             for (ir::ValueId id : graph.inputs()) names.push_back(graph.value(id).name);
             for (const auto& [name, dims] : input_shapes) {
@@ -41,7 +42,7 @@ Pass BindShapes(std::map<std::string, std::vector<int64_t>> input_shapes) {
               for (ir::ValueId id : graph.inputs()) {
                 if (graph.value(id).name != name) continue;
                 found = true;
-                OMKIT_RETURN_IF_ERROR(BindInput(dims, id, graph));
+                OMKIT_RETURN_IF_ERROR(BindInput(dims, open, id, graph));
               }
               if (found) continue;
               const std::string near = NearestName(name, names);
@@ -49,7 +50,7 @@ Pass BindShapes(std::map<std::string, std::vector<int64_t>> input_shapes) {
                                                              near.empty() ? "" : absl::StrCat(" Did you mean '", near, "'?")));
             }
             for (ir::ValueId id : graph.inputs()) {
-              if (graph.value(id).type.shape.IsStatic()) continue;
+              if (open == OpenDims::kKeep || graph.value(id).type.shape.IsStatic()) continue;
               return absl::InvalidArgumentError(absl::StrCat("E11005: The shape is not defined by using --input_shape for input ",
                                                              graph.value(id).name, " (the model says ", graph.value(id).type.shape.ToString(), ")."));
             }

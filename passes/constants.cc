@@ -12,7 +12,7 @@ std::optional<double> ScalarConstant(const ir::Graph& graph, ir::ValueId value) 
 std::optional<std::vector<float>> ChannelConstant(const ir::Graph& graph, ir::ValueId value, int rank, int axis, int64_t channels) {
   if (value == ir::kNoValue || !graph.IsConstant(value)) return std::nullopt;
   const Tensor& t = graph.value(value).constant;
-  if (t.dtype() != DType::kFloat32 || t.shape().rank() > rank) return std::nullopt;
+  if (t.dtype() != DType::kFloat32 || t.shape().rank() > rank || channels < 0) return std::nullopt;
   if (t.elements() == 1) return std::vector<float>(channels, t.data<float>()[0]);
   const int own_axis = axis - (rank - t.shape().rank());
   if (own_axis < 0 || t.elements() != channels || t.shape().dim(own_axis) != channels) return std::nullopt;

@@ -1,9 +1,12 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/status.h"
 #include "ir/op.h"
 #include "ir/ops/body.h"
 #include "passes/control_flow.h"
+#include "passes/shape_values.h"
 #include "passes/shapes.h"
 
 namespace omkit::passes {
@@ -20,9 +23,15 @@ bool DescribesStaticShape(const Graph& graph, const Node& node) {
   return (node.op == ir::OpKind::kShape || node.op == ir::OpKind::kSize) && graph.value(node.inputs[0]).type.shape.IsStatic();
 }
 
+bool IsQuantized(const Graph& graph, ValueId v) { return v != ir::kNoValue && graph.value(v).type.quantized(); }
+
 bool AllInputsConstant(const Graph& graph, const Node& node) {
   // The integers of a quantized constant are wanted by frontends/qdq.
   if (node.op == ir::OpKind::kDequantizeLinear) return false;
+  // In a network that is quantized already, only what computes shapes is folded.
+  for (const std::vector<ValueId>* values : {&node.inputs, &node.outputs}) {
+    if (std::any_of(values->begin(), values->end(), [&](ValueId v) { return IsQuantized(graph, v); })) return false;
+  }
   for (ValueId v : node.inputs) {
     if (v != ir::kNoValue && !graph.IsConstant(v)) return false;
   }
@@ -63,7 +72,8 @@ absl::Status Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
 }
 
 // Infers and folds until a control node turns out to be decided: true, then the graph has changed.
-absl::StatusOr<bool> InferRound(Graph& graph, int64_t* folded_bytes) {
+absl::StatusOr<bool> InferRound(OpenDims open, Graph& graph, int64_t* folded_bytes) {
+  ShapeValues known(graph);
   OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
   for (ir::NodeId id : order) {
     if (ir::IsControl(graph.node(id).op)) {
@@ -72,8 +82,10 @@ absl::StatusOr<bool> InferRound(Graph& graph, int64_t* folded_bytes) {
       if (!expanded.ok()) return Annotate(expanded.status(), who);
       if (*expanded) return true;
     }
+    if (open == OpenDims::kKeep) known.FixReshape(id, graph);
     OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, id));
     const Node& node = graph.node(id);
+    if (open == OpenDims::kKeep) known.Visit(node);
     const std::string who = Describe(node);
     if (AllInputsConstant(graph, node) || DescribesStaticShape(graph, node)) {
       OMKIT_RETURN_IF_ERROR(Annotate(Fold(node, folded_bytes, graph), who));
@@ -82,6 +94,7 @@ absl::StatusOr<bool> InferRound(Graph& graph, int64_t* folded_bytes) {
     for (ValueId v : node.outputs) {
       const TensorType& type = graph.value(v).type;
       if (!type.shape.IsStatic()) {
+        if (open == OpenDims::kKeep) continue;
         return absl::UnimplementedError(absl::StrCat(who, ": the shape of output '", graph.value(v).name, "' is ", type.shape.ToString(),
                                                      " and depends on data; only static shapes are compiled"));
       }
@@ -93,12 +106,12 @@ absl::StatusOr<bool> InferRound(Graph& graph, int64_t* folded_bytes) {
 
 }  // namespace
 
-Pass InferShapes() {
-  return {"infer_shapes", [](Graph& graph) -> absl::Status {
+Pass InferShapes(OpenDims open) {
+  return {"infer_shapes", [open](Graph& graph) -> absl::Status {
             int64_t folded_bytes = 0;
             // Nodes that replace a decided If or a short Loop are inferred in a round of their own.
             for (bool expanded = true; expanded;) {
-              OMKIT_ASSIGN_OR_RETURN(expanded, InferRound(graph, &folded_bytes));
+              OMKIT_ASSIGN_OR_RETURN(expanded, InferRound(open, graph, &folded_bytes));
             }
             return absl::OkStatus();
           }};

@@ -1,4 +1,4 @@
-#include <numeric>
+#include <algorithm>
 
 #include "base/status.h"
 #include "ir/op.h"
@@ -21,6 +21,13 @@ std::vector<int64_t> Permutation(const Graph& graph, const Node& node) {
 
 bool IsReshapeLike(OpKind op) { return op == OpKind::kReshape || op == OpKind::kFlatten || op == OpKind::kSqueeze || op == OpKind::kUnsqueeze; }
 
+// Equal elements in equal order, whatever the open dimensions turn out to be: with two of them equal shapes may be two reshapes.
+bool SameShape(const Shape& in, const Shape& out) { return in == out && std::count(in.vec().begin(), in.vec().end(), kUnknownDim) <= 1; }
+
+bool AllConstant(const Graph& graph, const Node& node) {
+  return std::all_of(node.inputs.begin() + 1, node.inputs.end(), [&](ValueId v) { return v == ir::kNoValue || graph.IsConstant(v); });
+}
+
 // Pads, slices and tiles keep the shape only when they keep every element in place.
 bool KeepsElementsInPlace(const Graph& graph, const Node& node) {
   const Shape& in = graph.value(node.inputs[0]).type.shape;
@@ -42,11 +49,12 @@ bool KeepsElementsInPlace(const Graph& graph, const Node& node) {
     case OpKind::kReshape:
     case OpKind::kFlatten:
     case OpKind::kSqueeze:
-    case OpKind::kUnsqueeze:
+    case OpKind::kUnsqueeze: return SameShape(in, out);
     case OpKind::kExpand:
-    case OpKind::kTile: return in == out;
+    case OpKind::kTile: return in == out && in.IsStatic();
     case OpKind::kConcat: return node.inputs.size() == 1;
     case OpKind::kPad: {
+      if (!AllConstant(graph, node)) return false;
       auto pads = IntegerValues(graph.value(node.inputs[1]).constant);
       if (!pads.ok()) return false;
       for (int64_t p : *pads) {
@@ -55,7 +63,7 @@ bool KeepsElementsInPlace(const Graph& graph, const Node& node) {
       return true;
     }
     case OpKind::kSlice: {
-      if (in != out) return false;
+      if (in != out || !in.IsStatic() || !AllConstant(graph, node)) return false;
       if (node.inputs.size() < 5 || node.inputs[4] == ir::kNoValue) return true;
       auto steps = IntegerValues(graph.value(node.inputs[4]).constant);
       if (!steps.ok()) return false;
@@ -83,9 +91,7 @@ bool MergeWithProducer(Graph& graph, ir::NodeId id) {
   }
   if (IsReshapeLike(node.op) && IsReshapeLike(before->op)) {
     const std::vector<int64_t> dims = graph.value(node.outputs[0]).type.shape.vec();
-    for (int64_t d : dims) {
-      if (d == 0) return false;
-    }
+    if (std::count(dims.begin(), dims.end(), 0) > 0 || std::count(dims.begin(), dims.end(), kUnknownDim) > 1) return false;
     const ValueId source = before->inputs[0];
     const ValueId shape = graph.AddConstant(node.name + ":shape", Tensor::Of<int64_t>(Shape{static_cast<int64_t>(dims.size())}, dims));
     const ValueId out = node.outputs[0];
