@@ -32,6 +32,7 @@ std::optional<Geometry> GeometryOf(const Graph& graph, const Node& node) {
   const Shape& x = graph.value(node.inputs[0]).type.shape;
   const Tensor* w = graph.ConstantInput(node, 1);
   if (x.rank() != 4 || w == nullptr || w->dtype() != DType::kFloat32 || w->type().quantized() || w->elements() == 0) return std::nullopt;
+  if (x.dim(1) == kUnknownDim || x.dim(2) == kUnknownDim || x.dim(3) == kUnknownDim) return std::nullopt;  // sizes go into constants
   const absl::StatusOr<ir::Window> window = ir::ResolveTransposedWindow(node.attrs, w->shape().dims().subspan(2), x.dims().subspan(2));
   if (!window.ok() || window->stride[1] != window->stride[2] || window->dilation[1] != 1 || window->dilation[2] != 1) return std::nullopt;
   const int64_t groups = node.attrs.Int("group", 1), s = window->stride[1];

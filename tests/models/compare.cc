@@ -1,6 +1,8 @@
 // Compares an offline model with outputs that ONNX Runtime wrote (tests/oracle).
 //
-//   compare outputs MODEL.om REF_DIR RTOL ATOL       one sample: REF_DIR holds meta.json, input_<k>.bin and output_<k>.bin
+//   compare outputs MODEL.om REF_DIR RTOL ATOL       one sample: REF_DIR holds meta.json, input_<k>.bin and output_<k>.bin. Of a model whose
+//                                                    shapes are chosen at run time, the gear or plan for these inputs is run
+//   compare batch MODEL.om RTOL ATOL REF_DIR...      the references' inputs behind one another, along dimension 0, in one run
 //   compare samples MODEL.om SAMPLES REF LABELS OFFSET   many samples: SAMPLES/*.bin against REF/*.bin of the first output; LABELS has
 //                                                    lines "stem class", OFFSET is added to a class; prints top-1 of both and the cosine
 // Exit status 1 when `outputs` finds an element beyond the tolerance.
@@ -12,10 +14,12 @@
 #include <iostream>
 #include <map>
 
+#include "backends/range_plans.h"
 #include "backends/run_side.h"
 #include "base/file.h"
 #include "nlohmann/json.hpp"
 #include "runtime/model.h"
+#include "runtime/shapes.h"
 
 namespace {
 
@@ -32,6 +36,7 @@ std::string ReadAll(const std::string& path) {
 
 std::unique_ptr<Model> LoadModel(const std::string& path) {
   omkit::RegisterAllKernels();
+  omkit::RegisterRangePlans();
   auto model = Model::Load(path);
   if (!model.ok()) {
     std::cerr << model.status() << "\n";
@@ -40,20 +45,43 @@ std::unique_ptr<Model> LoadModel(const std::string& path) {
   return *std::move(model);
 }
 
-std::vector<std::string> Execute(Model& model, const std::vector<std::string>& inputs) {
+using Dims = std::vector<std::vector<int64_t>>;
+
+// What runs with these shapes of the data inputs.
+std::shared_ptr<const omkit::runtime::Executor> Choose(Model& model, const Dims& dims) {
+  const omkit::runtime::RuntimeShapes& shapes = model.program().shapes;
+  if (shapes.mode == omkit::runtime::ShapeMode::kRanges) {
+    auto bound = model.Bind(dims);
+    if (bound.ok()) return *bound;
+    std::cerr << bound.status() << "\n";
+    std::exit(2);
+  }
+  for (size_t i = 0; i < shapes.gears.size(); ++i) {
+    if (*omkit::runtime::GearDims(shapes.mode, shapes.dims, shapes.gears[i].values) != dims) continue;
+    return {std::shared_ptr<void>(), &model.gear(i)};
+  }
+  if (shapes.gears.empty()) return {std::shared_ptr<void>(), &model.main()};
+  std::cerr << "the model has no gear for these shapes\n";
+  std::exit(2);
+}
+
+std::vector<std::string> Execute(Model& model, const std::vector<std::string>& inputs, const Dims& dims = {}) {
   std::vector<const void*> in;
+  const auto executor = Choose(model, dims);
+  const omkit::runtime::Plan& plan = executor->plan();
   std::vector<std::string> outputs;
   std::vector<void*> out;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (i >= model.inputs().size() || inputs[i].size() != model.inputs()[i].bytes) {
+    if (i >= plan.inputs.size() || inputs[i].size() != plan.inputs[i].bytes) {
       std::cerr << "input " << i << " has " << inputs[i].size() << " bytes\n";
       std::exit(2);
     }
     in.push_back(inputs[i].data());
   }
-  for (const auto& io : model.outputs()) outputs.emplace_back(io.bytes, '\0');
+  in.resize(plan.inputs.size());  // the input that sets the gear
+  for (const auto& io : plan.outputs) outputs.emplace_back(io.bytes, '\0');
   for (std::string& o : outputs) out.push_back(o.data());
-  const absl::Status status = model.Execute(in, out);
+  const absl::Status status = model.Execute(*executor, in, out);
   if (!status.ok()) {
     std::cerr << status << "\n";
     std::exit(2);
@@ -74,24 +102,49 @@ double Cosine(const std::string& a, const std::string& b) {
   return ab / std::sqrt(aa * bb);
 }
 
-int CompareOutputs(Model& model, const std::string& dir, double rtol, double atol) {
-  const auto meta = nlohmann::json::parse(ReadAll(dir + "/meta.json"));
-  std::map<std::string, std::string> by_name;
-  for (const auto& input : meta["inputs"]) by_name[input["name"]] = ReadAll(dir + "/" + std::string(input["file"]));
+struct Sample {
   std::vector<std::string> inputs;
-  for (const auto& io : model.inputs()) inputs.push_back(by_name[io.name]);
-  const std::vector<std::string> outputs = Execute(model, inputs);
+  Dims dims;
+  std::map<std::string, std::string> outputs;  // by name
+};
+
+// `names`: the model's data inputs.
+Sample ReadSample(const std::string& dir, const std::vector<std::string>& names) {
+  const auto meta = nlohmann::json::parse(ReadAll(dir + "/meta.json"));
+  Sample sample;
+  for (const std::string& name : names) {
+    for (const auto& input : meta["inputs"]) {
+      if (input["name"] != name) continue;
+      sample.inputs.push_back(ReadAll(dir + "/" + std::string(input["file"])));
+      sample.dims.push_back(input["dims"].get<std::vector<int64_t>>());
+    }
+  }
+  for (const auto& output : meta["outputs"]) sample.outputs[output["name"]] = ReadAll(dir + "/" + std::string(output["file"]));
+  return sample;
+}
+
+// One run of the samples behind one another along dimension 0.
+int CompareOutputs(Model& model, const std::vector<std::string>& dirs, double rtol, double atol) {
+  std::vector<std::string> names;
+  for (const auto& io : model.inputs()) {
+    if (io.name != omkit::runtime::kGearInput) names.push_back(io.name);
+  }
+  Sample all = ReadSample(dirs[0], names);
+  for (size_t i = 1; i < dirs.size(); ++i) {
+    const Sample next = ReadSample(dirs[i], names);
+    for (size_t k = 0; k < all.inputs.size(); ++k) all.inputs[k] += next.inputs[k], all.dims[k][0] += next.dims[k][0];
+    for (auto& [name, bytes] : all.outputs) bytes += next.outputs.at(name);
+  }
+  const std::vector<std::string> outputs = Execute(model, all.inputs, all.dims);
   int failures = 0;
-  for (const auto& expected : meta["outputs"]) {
-    const std::string name = expected["name"];
-    const auto io = std::find_if(model.outputs().begin(), model.outputs().end(), [&](const auto& o) { return o.name == name; });
+  for (const auto& [name, reference] : all.outputs) {
+    const auto io = std::find_if(model.outputs().begin(), model.outputs().end(), [&, &name = name](const auto& o) { return o.name == name; });
     if (io == model.outputs().end()) {
       std::cout << "  no output " << name << "\n";
       ++failures;
       continue;
     }
     const std::string& actual = outputs[io - model.outputs().begin()];
-    const std::string reference = ReadAll(dir + "/" + std::string(expected["file"]));
     if (actual.size() != reference.size()) {
       std::cout << "  " << name << ": " << actual.size() << " bytes, expected " << reference.size() << "\n";
       ++failures;
@@ -157,9 +210,12 @@ int CompareSamples(Model& model, const std::string& samples, const std::string& 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "outputs" && argc == 6) {
-    return CompareOutputs(*LoadModel(argv[2]), argv[3], std::atof(argv[4]), std::atof(argv[5]));
+    return CompareOutputs(*LoadModel(argv[2]), {argv[3]}, std::atof(argv[4]), std::atof(argv[5]));
+  }
+  if (mode == "batch" && argc >= 6) {
+    return CompareOutputs(*LoadModel(argv[2]), {argv + 5, argv + argc}, std::atof(argv[3]), std::atof(argv[4]));
   }
   if (mode == "samples" && argc == 7) return CompareSamples(*LoadModel(argv[2]), argv[3], argv[4], argv[5], std::atoi(argv[6]));
-  std::cerr << "usage: compare outputs|samples ...\n";
+  std::cerr << "usage: compare outputs|batch|samples ...\n";
   return 2;
 }

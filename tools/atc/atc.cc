@@ -28,6 +28,7 @@
 #include "tools/atc/model_info.h"
 #include "tools/atc/options.h"
 #include "tools/atc/quantization.h"
+#include "tools/atc/shape_choice.h"
 #define XXH_INLINE_ALL
 #include "xxhash.h"
 
@@ -117,12 +118,10 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
       return Error(ErrorCode::E10001, {absl::StrCat(options.framework), "--framework", std::string(graph.status().message())});
     return WithCode(graph.status(), Stage::kImport, options.model);
   }
-  OMKIT_RETURN_IF_ERROR(CheckInputShapes(options.input_shapes, **graph));
   if (!options.quant_encodings.empty()) OMKIT_RETURN_IF_ERROR(AddEncodings(options.quant_encodings, **graph));
-
   CompileOptions compile;
   compile.soc_version = options.soc_version;
-  compile.input_shapes = options.input_shapes;
+  OMKIT_RETURN_IF_ERROR(ChooseShapes(options, **graph, &compile));
   compile.command_line = command_line;
   absl::StatusOr<std::string> hash = HashFile(options.model);
   if (!hash.ok()) return WithCode(hash.status(), Stage::kImport, options.model);
@@ -153,7 +152,7 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   if (!options.export_fake_quant.empty()) {
     compile.on_final_graph = [&](const ir::Graph& g) { export_error = frontends::WriteOnnx(g, {}, options.export_fake_quant); };
   }
-  const absl::StatusOr<runtime::Program> program = Compile(*std::move(graph), compile);
+  const absl::StatusOr<runtime::ShapedProgram> program = Compile(*std::move(graph), compile);
   if (!data_error.ok())
     return WithCode(data_error, Stage::kCalibrationData, options.compression_conf.empty() ? options.calibration_folder : options.compression_conf);
   if (options.quant.statistics_only && absl::IsCancelled(program.status())) return absl::OkStatus();

@@ -178,6 +178,55 @@ TEST_F(AtcTest, InputShapeBindsOpenDimensions) {
   EXPECT_EQ(runtime::LoadOm(Path("net.om"))->program.inputs[0].dims, (std::vector<int64_t>{3, 4}));
 }
 
+TEST_F(AtcTest, GearsShareTheirWeights) {
+  const std::string calibration = "--calibrate_tool_path=" + Path("samples");
+  for (const std::vector<std::string>& precision : {std::vector<std::string>{}, {"--quant_type=1", calibration, "--soc_version=host"}}) {
+    std::vector<std::string> fixed = {"--input_shape=x:4,4"}, gears = {"--input_shape=x:-1,4", "--dynamic_batch_size=1,4,2"};
+    if (!precision.empty()) fixed[0] = "--input_shape=x:1,4";  // a sample holds one row; gears take such samples too
+    fixed.insert(fixed.end(), precision.begin(), precision.end());
+    gears.insert(gears.end(), precision.begin(), precision.end());
+    Result result = Compile("open.onnx", fixed);
+    ASSERT_EQ(result.code, 0) << result.out;
+    const runtime::LoadedOm one = *runtime::LoadOm(Path("net.om"));
+    result = Compile("open.onnx", gears);
+    ASSERT_EQ(result.code, 0) << result.out;
+    const runtime::LoadedOm om = *runtime::LoadOm(Path("net.om"));
+    EXPECT_EQ(om.weights_size, one.weights_size);
+    const runtime::RuntimeShapes& shapes = om.program.shapes;
+    EXPECT_EQ(shapes.mode, runtime::ShapeMode::kBatchGears);
+    ASSERT_EQ(shapes.gears.size(), 3u);
+    EXPECT_EQ(shapes.largest, 1u);
+    EXPECT_EQ(shapes.dims, (std::vector<std::vector<int64_t>>{{-1, 4}}));
+    EXPECT_EQ(om.program.inputs[0].dims, (std::vector<int64_t>{4, 4}));
+    EXPECT_EQ(shapes.gears[2].plan.outputs[0].dims, (std::vector<int64_t>{2, 2}));
+    ASSERT_EQ(om.program.inputs.size(), 2u);
+    EXPECT_EQ(om.program.inputs[1].name, "ascend_mbatch_shape_data");
+  }
+  ExpectFailure(Compile("missing.onnx", {"--input_shape=x:-1,4", "--dynamic_batch_size=1"}), "E10035",
+                "has 1 profiles, which is less than the minimum 2.");
+  ExpectFailure(Compile("open.onnx", {"--input_shape=x:-1,5", "--dynamic_batch_size=1,2"}), "E10059", "x");
+  ExpectFailure(Compile("open.onnx", {"--input_shape=z:-1,4", "--dynamic_batch_size=1,2"}), "E10016", "z");
+}
+
+TEST_F(AtcTest, RangesKeepTheGraph) {
+  const Result result = Compile("open.onnx", {"--input_shape=x:1~8,4"});
+  ASSERT_EQ(result.code, 0) << result.out;
+  const runtime::LoadedOm om = *runtime::LoadOm(Path("net.om"));
+  EXPECT_EQ(om.program.shapes.mode, runtime::ShapeMode::kRanges);
+  EXPECT_EQ(om.program.inputs[0].dims, (std::vector<int64_t>{-1, 4}));
+  EXPECT_EQ(om.program.inputs[0].bytes, 0u);
+  EXPECT_EQ(om.program.shapes.ranges[0][0].most, 8);
+  EXPECT_EQ(Compile("open.onnx", {"--input_shape_range=x:[-1,4]"}).code, 0);
+  ExpectFailure(Compile("open.onnx", {"--input_shape_range=x:-1,4"}), "E10048", "brackets");
+  // Samples need a shape: the range's end, or the hint.
+  const std::vector<std::string> int8 = {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host"};
+  std::vector<std::string> open = {"--input_shape=x:-1,4"};
+  open.insert(open.end(), int8.begin(), int8.end());
+  ExpectFailure(Compile("open.onnx", open), "E10059", "--input_hint_shape");
+  open.push_back("--input_hint_shape=0:[1,4]");
+  EXPECT_EQ(Compile("open.onnx", open).code, 0);
+}
+
 TEST_F(AtcTest, FailuresHaveCodesAndWriteNothing) {
   const int files = Files();
   ExpectFailure(Compile("missing.onnx"), "E10410", "missing.onnx does not exist");

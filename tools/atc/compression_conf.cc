@@ -28,13 +28,11 @@ absl::StatusOr<std::vector<DataShape>> ReadShapes(const std::string& text) {
   if (text.empty()) return absl::InvalidArgumentError("calibration.input_shape is required");
   OMKIT_ASSIGN_OR_RETURN(const InputShapes shapes, ParseInputShape(text));
   std::vector<DataShape> list;
-  for (absl::string_view entry : absl::StrSplit(text, ';', absl::SkipEmpty())) {
-    const std::string name(entry.substr(0, entry.rfind(':')));
-    const auto shape = shapes.find(name);
-    if (shape == shapes.end() || shape->second.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("calibration.input_shape: '", entry, "' is not \"name:d0,d1,...\""));
+  for (const InputShape& shape : shapes) {
+    if (shape.name.empty() || shape.dims.empty() || AnyOpen({shape})) {
+      return absl::InvalidArgumentError(absl::StrCat("calibration.input_shape: '", text, "' is not \"name:d0,d1,...;...\""));
     }
-    list.push_back({name, shape->second});
+    list.push_back({shape.name, Dims(shape)});
   }
   return list;
 }

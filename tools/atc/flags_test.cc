@@ -110,6 +110,21 @@ Arguments Complete(const Arguments& more) {
   return all;
 }
 
+// Shapes in the form of --input_shape.
+std::string Written(const InputShapes& shapes) {
+  std::string text;
+  for (const InputShape& shape : shapes) {
+    absl::StrAppend(&text, text.empty() ? "" : ";", shape.name, ":");
+    for (size_t d = 0; d < shape.dims.size(); ++d) {
+      const runtime::DimRange& range = shape.dims[d];
+      if (d > 0) text += ",";
+      if (shape.written_open[d]) text += "-1";
+      else absl::StrAppend(&text, range.least, IsFixed(range) ? "" : absl::StrCat("~", range.most));
+    }
+  }
+  return text;
+}
+
 TEST(Options, ReadsACompleteCommandLine) {
   const auto flags =
       Parse(Complete({"--input_shape=x:1,3,8,8;y:", "--quant_type=1", "--calibrate_tool_path=data", "--log_level=error", "--output_type=FP32"}));
@@ -123,7 +138,7 @@ TEST(Options, ReadsACompleteCommandLine) {
   EXPECT_EQ(options->calibration_folder, "data");
   EXPECT_TRUE(options->int8);
   EXPECT_TRUE(options->fp32_outputs);
-  EXPECT_EQ(options->input_shapes, (InputShapes{{"x", {1, 3, 8, 8}}, {"y", {}}}));
+  EXPECT_EQ(Written(options->input_shapes), "x:1,3,8,8;y:");
 }
 
 TEST(Options, RefusesWhatIsMissingOrNotSupported) {
@@ -138,7 +153,6 @@ TEST(Options, RefusesWhatIsMissingOrNotSupported) {
       {Complete({"--mode=1"}), "E10055", "--mode=1 is not supported"},
       {Complete({"--insert_op_conf="}), "E10004", "insert_op_conf"},
       {Complete({"--aipp_min_chn=std"}), "E10057", "aipp_min_chn"},
-      {Complete({"--dynamic_batch_size=1,2"}), "E10055", "--dynamic_batch_size"},
       {Complete({"--compression_optimize_conf=c.cfg", "--calibrate_tool_path=x", "--quant_type=1"}), "E10056", "--compression_optimize_conf"},
       {Complete({"--enable_compress_weight=true"}), "E10055", "--enable_compress_weight"},
       {Complete({"--external_weight=1"}), "E10055", "--external_weight=1"},
@@ -187,10 +201,12 @@ TEST(Options, FlagsWithoutEffectAreLogged) {
 }
 
 TEST(InputShape, Grammar) {
-  EXPECT_EQ(*ParseInputShape(""), InputShapes{});
-  EXPECT_EQ(*ParseInputShape("data:1,3,224,224"), (InputShapes{{"data", {1, 3, 224, 224}}}));
-  EXPECT_EQ(*ParseInputShape("a:b:0:1, 2;c: 3 ;"), (InputShapes{{"a:b:0", {1, 2}}, {"c", {3}}}));
-  EXPECT_EQ(*ParseInputShape("scalar:"), (InputShapes{{"scalar", {}}}));
+  for (const std::string text : {"", "data:1,3,224,224", "a:b:0:1,2;c:3", "scalar:", "x:-1,3,1~4;y:2~-1", ":-1,2;:3"}) {
+    const auto shapes = ParseInputShape(text[0] == ':' ? "-1,2;3" : text);
+    ASSERT_TRUE(shapes.ok()) << shapes.status();
+    EXPECT_EQ(Written(*shapes), text);
+  }
+  EXPECT_EQ(Written(*ParseInputShape("a:b:0:1, 2;c: 3 ; d : 1 ~ 2 , -1")), "a:b:0:1,2;c:3;d:1~2,-1");
   const std::pair<const char*, const char*> errors[] = {
       {"1,2,3", "E10002"},
       {":1,2", "E10002"},
@@ -199,11 +215,14 @@ TEST(InputShape, Grammar) {
       {"x:1,,2", "E10002"},
       {"x:a", "E10002"},
       {"x:1;x:2", "E10002"},
+      {"x:-1;2", "E10002"},
+      {"x:4~1", "E10002"},
+      {"x:1~b", "E10002"},
+      {"x:1.5~2", "E10002"},
       {"x:0", "E10011"},
       {"x:-2", "E10011"},
+      {"x:0~3", "E10011"},
       {"x:99999999999999", "E10011"},
-      {"x:-1", "E10055"},
-      {"x:1~4", "E10055"},
       {"x:1,1,1,1,1,1,1,1,1", "E10002"},
   };
   for (const auto& [text, code] : errors) {
@@ -213,15 +232,90 @@ TEST(InputShape, Grammar) {
   }
 }
 
+TEST(InputShape, RangesAndHints) {
+  EXPECT_EQ(Written(*ParseInputShapeRange("in1:[8~20,3,5,-1];in2:[5,3~9,10,-1]")), "in1:8~20,3,5,-1;in2:5,3~9,10,-1");
+  EXPECT_EQ(Written(*ParseInputShapeRange("[8~20,3],[5]")), ":8~20,3;:5");
+  for (const char* text : {"in1", "in1:8~20", "in1:[8~20", "in1:[a]", "in1:[1];[2]", "in1:[1];in1:[2]", ":[1]", "in1:[9~8]", ";"}) {
+    const auto shapes = ParseInputShapeRange(text);
+    ASSERT_FALSE(shapes.ok()) << text;
+    EXPECT_EQ(CodeOf(shapes.status()), "E10048") << text;
+  }
+  EXPECT_EQ(Written(*ParseInputHintShape("1:[4];0:[1,3]")), ":1,3;:4");
+  for (const char* text : {"x:[1]", "[1]", "0:1", "0:[-1]", "0:[1~2]", "0:[1];0:[2]", "-1:[2]"}) {
+    const auto shapes = ParseInputHintShape(text);
+    ASSERT_FALSE(shapes.ok()) << text;
+    EXPECT_EQ(CodeOf(shapes.status()), "E10003") << text;
+  }
+}
+
 TEST(InputShape, IsHeldAgainstTheModel) {
   ir::Graph graph;
   graph.AddInput("data", TensorType{DType::kFloat32, {-1, 3, 8, 8}, {}, Layout::kPlain});
-  EXPECT_TRUE(CheckInputShapes({{"data", {1, 3, 8, 8}}}, graph).ok());
-  EXPECT_EQ(CodeOf(CheckInputShapes({}, graph)), "E11005");
-  EXPECT_EQ(CodeOf(CheckInputShapes({{"data", {1, 3}}}, graph)), "E10049");
-  const absl::Status unknown = CheckInputShapes({{"dta", {1}}}, graph);
+  const auto match = [&](const std::string& text) { return MatchInputs(*ParseInputShape(text), graph, "input_shape").status(); };
+  EXPECT_TRUE(match("data:1,3,8,8").ok());
+  EXPECT_TRUE(match("data:1~4,-1,4~8,8").ok());
+  EXPECT_EQ(MatchInputs(*ParseInputShape("-1,3,8,8"), graph, "input_shape")->front().name, "data");
+  EXPECT_EQ(CodeOf(match("")), "E11005");
+  EXPECT_EQ(CodeOf(match("data:1,3")), "E10049");
+  EXPECT_EQ(CodeOf(match("data:1,3,9~10,8")), "E10050");
+  EXPECT_EQ(CodeOf(match("-1,3,8,8;-1")), "E10002");
+  const absl::Status unknown = match("dta:1");
   EXPECT_EQ(CodeOf(unknown), "E10016");
   EXPECT_TRUE(absl::StrContains(unknown.message(), "Did you mean 'data'?")) << unknown;
+}
+
+TEST(Gears, FlagsAreChecked) {
+  const struct {
+    Arguments flags;
+    const char* code;
+  } cases[] = {
+      {{"--dynamic_batch_size=1,2,4", "--input_shape=x:-1,3;y:-1"}, ""},
+      {{"--dynamic_batch_size=1,2,4", "--input_shape=x:-1,3;scalar:"}, ""},
+      {{"--dynamic_batch_size=1;2", "--input_shape=x:-1,3"}, "E10003"},
+      {{"--dynamic_batch_size=1,x", "--input_shape=x:-1,3"}, "E10003"},
+      {{"--dynamic_batch_size=1,,2", "--input_shape=x:-1,3"}, "E10003"},
+      {{"--dynamic_batch_size=1", "--input_shape=x:-1,3"}, "E10035"},
+      {{"--dynamic_batch_size=1,2,1", "--input_shape=x:-1,3"}, "E10039"},
+      {{"--dynamic_batch_size=0,2", "--input_shape=x:-1,3"}, "E10038"},
+      {{"--dynamic_batch_size=1,9999999999", "--input_shape=x:-1,3"}, "E10038"},
+      {{"--dynamic_batch_size=1,2", "--input_shape=x:1,-1"}, "E10018"},
+      {{"--dynamic_batch_size=1,2", "--input_shape=x:1,3"}, "E10031"},
+      {{"--dynamic_batch_size=1,2"}, "E10031"},
+      {{"--dynamic_batch_size=1,2", "--input_shape=x:1~2,3"}, "E10040"},
+      {{"--dynamic_batch_size=1,2", "--input_shape=x:-1,3", "--dynamic_dims=1;2"}, "E10009"},
+      {{"--dynamic_batch_size=1,2", "--input_shape=x:-1,3", "--input_shape_range=x:[-1,3]"}, "E10009"},
+      {{"--dynamic_batch_size=1,2", "--input_shape=x:-1,3", "--input_hint_shape=0:[1,3]"}, "E10056"},
+      {{"--dynamic_image_size=8,8;16,24", "--input_shape=x:1,3,-1,-1;y:1,4,-1,-1;z:7"}, ""},
+      {{"--dynamic_image_size=8,8;16", "--input_shape=x:1,3,-1,-1"}, "E10020"},
+      {{"--dynamic_image_size=8,8,8;16,16,16", "--input_shape=x:1,3,-1,-1"}, "E10020"},
+      {{"--dynamic_image_size=8,a;16,16", "--input_shape=x:1,3,-1,-1"}, "E10020"},
+      {{"--dynamic_image_size=8,8;8,8", "--input_shape=x:1,3,-1,-1"}, "E10039"},
+      {{"--dynamic_image_size=8,8;16,16", "--input_shape=x:-1,3,-1,-1"}, "E10019"},
+      {{"--dynamic_image_size=8,8;16,16", "--input_shape=x:1,3,-1,8"}, "E10019"},
+      {{"--dynamic_image_size=8,8;16,16", "--input_shape=x:-1,-1"}, "E10019"},
+      {{"--dynamic_image_size=8,8;16,16", "--input_shape=x:1,3,8,8"}, "E10040"},
+      {{"--dynamic_image_size=8,8;16,16", "--input_shape=x:1,3,-1,-1", "--input_format=ND"}, "E10001"},
+      {{"--dynamic_dims=20,20,1,1;40,40,2,2", "--input_shape=data:1,1,40,-1;label:1,-1;mask:-1,-1", "--input_format=ND"}, ""},
+      {{"--dynamic_dims=20,20;40,40", "--input_shape=data:1,-1", "--input_format=ND"}, "E10003"},
+      {{"--dynamic_dims=20;40,40", "--input_shape=data:1,-1", "--input_format=ND"}, "E10037"},
+      {{"--dynamic_dims=20;x", "--input_shape=data:1,-1", "--input_format=ND"}, "E10001"},
+      {{"--dynamic_dims=20;40", "--input_shape=data:1,-1"}, "E10001"},
+      {{"--dynamic_dims=20;40", "--input_shape=data:1,4", "--input_format=ND"}, "E10040"},
+      {{"--dynamic_dims=20;40", "--input_shape=data:1,1~4", "--input_format=ND"}, "E10040"},
+  };
+  for (const auto& c : cases) {
+    const auto flags = Parse(Complete(c.flags));
+    ASSERT_TRUE(flags.ok()) << flags.status();
+    const auto options = MakeOptions(*flags);
+    if (c.code[0] == '\0') {
+      EXPECT_TRUE(options.ok()) << options.status();
+    } else {
+      EXPECT_EQ(CodeOf(options.status()), c.code) << c.flags[0] << ": " << options.status();
+    }
+  }
+  std::string many = "--dynamic_batch_size=1";
+  for (int i = 2; i <= 101; ++i) absl::StrAppend(&many, ",", i);
+  EXPECT_EQ(CodeOf(MakeOptions(*Parse(Complete({many, "--input_shape=x:-1,3"}))).status()), "E10036");
 }
 
 TEST(KeptNodes, NamesAndTypes) {

@@ -154,6 +154,20 @@ absl::Status ReadAipp(const Flags& flags, Options* options) {
   return absl::OkStatus();
 }
 
+absl::Status ReadShapes(const Flags& flags, Options* options) {
+  OMKIT_ASSIGN_OR_RETURN(options->input_shapes, ParseInputShape(flags.Get("input_shape")));
+  OMKIT_ASSIGN_OR_RETURN(options->gears, ReadGears(flags, options->input_shapes));
+  const std::string range = flags.Get("input_shape_range"), hint = flags.Get("input_hint_shape");
+  if (!range.empty()) {
+    Log(LogLevel::kWarning, "--input_shape_range is deprecated; --input_shape takes ranges as well");
+    OMKIT_ASSIGN_OR_RETURN(options->shape_ranges, ParseInputShapeRange(range));
+  }
+  if (!hint.empty()) {
+    OMKIT_ASSIGN_OR_RETURN(options->hint_shapes, ParseInputHintShape(hint));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadCompile(const Flags& flags, Options* options) {
   options->model = flags.Get("model");
   if (options->model.empty()) return Error(ErrorCode::E10054, {"--model"});
@@ -168,7 +182,7 @@ absl::Status ReadCompile(const Flags& flags, Options* options) {
   if (options->soc_version.empty()) return Error(ErrorCode::E10054, {"--soc_version"});
   const auto soc = runtime::FindSoc(options->soc_version);
   if (!soc.ok()) return Error(ErrorCode::E10001, {options->soc_version, "--soc_version", std::string(soc.status().message())});
-  OMKIT_ASSIGN_OR_RETURN(options->input_shapes, ParseInputShape(flags.Get("input_shape")));
+  OMKIT_RETURN_IF_ERROR(ReadShapes(flags, options));
   const std::string output_type = flags.Get("output_type");
   options->fp32_outputs = output_type == "FP32";
   if (!output_type.empty() && !options->fp32_outputs) {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "frontends/aipp/config.h"
 #include "tools/atc/flags.h"
+#include "tools/atc/gears.h"
 #include "tools/atc/input_shape.h"
 
 namespace omkit::atc {
@@ -42,6 +43,9 @@ struct Options {
   std::string output;  // with ".om"
   std::string soc_version;
   InputShapes input_shapes;
+  InputShapes shape_ranges;  // --input_shape_range: stands for input_shapes
+  InputShapes hint_shapes;   // by input
+  GearFlags gears;
   bool fp32_outputs = false;  // --output_type=FP32
   bool int8 = false;
   std::string calibration_folder;  // may be empty with int8: models that carry their own quantization

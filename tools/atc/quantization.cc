@@ -42,6 +42,7 @@ std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> Calib
   const std::string folder = options.calibration_folder, preprocess = options.quant.preprocess;
   const int shard = options.quant.shard, shards = options.quant.shards;
   return [folder, preprocess, shard, shards, data_error](const ir::Graph& graph) -> absl::StatusOr<passes::CalibrationSource> {
+    *data_error = absl::OkStatus();  // of a shape that was tried before
     absl::StatusOr<frontends::CalibrationData> opened = frontends::CalibrationData::Open(folder, graph, preprocess);
     if (!opened.ok()) return *data_error = opened.status();
     auto data = std::make_shared<frontends::CalibrationData>(*std::move(opened));

@@ -2,11 +2,13 @@
 #include <map>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/shape.h"
 #include "base/status.h"
 #include "runtime/om_file.h"
+#include "runtime/shapes.h"
 #include "tools/om/om.h"
 
 namespace omkit::om {
@@ -62,13 +64,32 @@ void PrintKernelCounts(const std::vector<Step>& steps, std::ostream& out) {
   }
 }
 
+// What a client may choose.
+void PrintShapes(const runtime::ShapedProgram& program, std::ostream& out) {
+  const runtime::RuntimeShapes& shapes = program.shapes;
+  for (size_t i = 0; i < shapes.gears.size(); ++i) {
+    const runtime::Plan& plan = runtime::GearPlan(program, i);
+    out << absl::StrFormat("gear %-20s arena %12d bytes, %4d steps%s\n", absl::StrJoin(shapes.gears[i].values, ","), plan.arena_size, plan.steps.size(),
+                           i == shapes.largest ? "  (largest)" : "");
+  }
+  for (size_t i = 0; i < shapes.ranges.size(); ++i) {
+    std::string text;
+    for (const runtime::DimRange& range : shapes.ranges[i]) {
+      absl::StrAppend(&text, text.empty() ? "" : ",", range.least);
+      if (range.most < 0) text += "~any";
+      else if (range.most != range.least) absl::StrAppend(&text, "~", range.most);
+    }
+    out << absl::StrFormat("range of input %d: %s\n", i, text);
+  }
+}
+
 }  // namespace
 
 absl::Status Info(const std::string& path, std::ostream& out) {
   runtime::OmOptions options;
   options.limits.arena_size = ~uint64_t{0};
   OMKIT_ASSIGN_OR_RETURN(const LoadedOm om, runtime::LoadOm(path, options));
-  const runtime::Program& program = om.program;
+  const runtime::ShapedProgram& program = om.program;
   out << absl::StrFormat("model        %s\nsoc_version  %s\nisa          %s\nfile         %d bytes\n", absl::Utf8SafeCHexEscape(program.model_name),
                          program.soc_version, program.isa, om.file_size);
   for (const auto& section : om.sections) {
@@ -85,6 +106,7 @@ absl::Status Info(const std::string& path, std::ostream& out) {
   out << "\n";
   PrintIo(program.inputs, "input", out);
   PrintIo(program.outputs, "output", out);
+  PrintShapes(program, out);
   PrintKernelCounts(program.steps, out);
   PrintSteps(program.steps, out);
   return absl::OkStatus();
