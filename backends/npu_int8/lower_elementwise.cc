@@ -11,6 +11,7 @@
 #include "backends/kernels/quantize/quantize.h"
 #include "backends/npu_int8/lower.h"
 #include "backends/npu_int8/types.h"
+#include "base/narrow.h"
 #include "base/status.h"
 #include "ir/op.h"
 #include "ir/ops/requantize.h"
@@ -249,7 +250,9 @@ absl::Status LowerDequantize(const Node& node, ProgramBuilder& builder) {
 }
 
 bool SupportsCast(const Graph& graph, const Node& node) {
-  const auto known = [](const TensorType& t) { return t.dtype != DType::kFloat64 && t.dtype != DType::kUInt64 && !t.quantized() && FitsView(t); };
+  const auto known = [](const TensorType& t) {
+    return t.dtype != DType::kFloat64 && t.dtype != DType::kUInt64 && !IsNarrow(t.dtype) && !t.quantized() && FitsView(t);
+  };
   return known(InputType(graph, node, 0)) && known(OutputType(graph, node));
 }
 

@@ -119,8 +119,10 @@ absl::StatusOr<Network> Load(Flags& flags) {
     return absl::InvalidArgumentError(absl::StrCat(flags["model"], " is quantized already; compile it with atc as it is"));
   }
   CompileOptions options;
-  OMKIT_ASSIGN_OR_RETURN(options.input_shapes, atc::ParseInputShape(flags["input_shape"]));
-  OMKIT_RETURN_IF_ERROR(atc::CheckInputShapes(options.input_shapes, *network.imported));
+  OMKIT_ASSIGN_OR_RETURN(atc::InputShapes shapes, atc::ParseInputShape(flags["input_shape"]));
+  OMKIT_ASSIGN_OR_RETURN(shapes, atc::MatchInputs(std::move(shapes), *network.imported, "input_shape"));
+  if (atc::AnyOpen(shapes)) return absl::InvalidArgumentError("--input_shape must give every dimension as a number: a calibration has one shape");
+  for (const atc::InputShape& shape : shapes) options.input_shapes[shape.name] = atc::Dims(shape);
   network.graph = network.imported->Clone();
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *network.graph));
   const Backend* backend = BackendsFor(runtime::HostSoc().name).front();
