@@ -416,6 +416,10 @@ absl::Status Exporter::Plain(const Node& node) {
   }
   if (node.outputs.size() == 1) {
     std::vector<Follower> followers;
+    if (node.op == OpKind::kMatMul && attrs.Has("alpha")) {
+      followers.push_back({"Mul", {Constant(absl::StrCat(node.name, "_alpha"), Shape{}, std::vector<float>{attrs.Float("alpha", 1.0f)})}});
+      attrs.Erase("alpha");
+    }
     AddClamp(node, &followers);
     return Chain(node, op, inputs, attrs, followers);
   }

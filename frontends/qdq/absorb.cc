@@ -21,6 +21,7 @@ bool CarriesQuantization(const ir::Graph& graph) {
 absl::Status AbsorbFused(ir::Graph& graph) {
   OMKIT_RETURN_IF_ERROR(qdq::RewritePointwise(graph));
   OMKIT_RETURN_IF_ERROR(qdq::MoveBorders(graph));
+  OMKIT_RETURN_IF_ERROR(qdq::AbsorbProducts(graph));
   OMKIT_RETURN_IF_ERROR(qdq::AbsorbPointwise(graph));
   graph.Sweep();
   return ir::InferGraph(graph);

@@ -4,6 +4,7 @@
 //   lift      QuantizeLinear/DequantizeLinear -> Quantize/Dequantize
 //   move      Dequantize sinks and Quantize rises through operators that only move elements, until they meet and cancel
 //   layers    Dequantize -> Conv or matrix product -> per-channel arithmetic, residual, clamp -> Quantize becomes one node
+//   products  the same for a matrix product of two activations
 //   pointwise the same for Add, Sub, Mul, functions of one element and average pools
 #ifndef OMKIT_FRONTENDS_QDQ_REWRITE_H_
 #define OMKIT_FRONTENDS_QDQ_REWRITE_H_
@@ -18,6 +19,7 @@ namespace omkit::frontends::qdq {
 absl::Status LiftLinearNodes(ir::Graph& graph);
 absl::Status MoveBorders(ir::Graph& graph);
 absl::Status AbsorbLayers(ir::Graph& graph);
+absl::Status AbsorbProducts(ir::Graph& graph);
 // Writes operators on dequantized values as ones that have an integer form: Div by a scalar, ReduceMean of images.
 absl::Status RewritePointwise(ir::Graph& graph);
 absl::Status AbsorbPointwise(ir::Graph& graph);

@@ -248,6 +248,16 @@ const Form kForms[] = {
        m.Output(m.Fake(m.Op(OpKind::kSoftmax, {m.Fake(m.Input({2, 9}), 0.02f, 100)}), 1.0f / 256, 0));
      },
      "Quantize Dequantize Softmax Quantize Dequantize"},
+    {"attention",
+     [](Maker& m) {
+       const ValueId q = m.Fake(m.Input({2, 6, 8}), 0.02f, 100), k = m.Fake(m.Input({2, 5, 8}), 0.02f, 90), v = m.Fake(m.Input({2, 5, 7}), 0.02f, 128);
+       const ValueId scores = m.Op(OpKind::kMatMul, {q, m.Op(OpKind::kTranspose, {k}, With("perm", std::vector<int64_t>{0, 2, 1}))});
+       const ValueId scaled = m.Fake(m.Op(OpKind::kDiv, {scores, m.Floats({}, {2.5f})}), 0.03f, 120);
+       const ValueId shares = m.Fake(m.Op(OpKind::kSoftmax, {scaled}), 1.0f / 255, 0);
+       m.Output(m.Fake(m.Op(OpKind::kMatMul, {shares, v}), 0.02f, 110));
+       m.Output(m.Op(OpKind::kMatMul, {shares, v}));
+     },
+     "Quantize Quantize Transpose MatMul Dequantize Softmax Quantize Quantize MatMul Dequantize MatMul"},
     {"weights_only",
      [](Maker& m) {
        m.Output(m.Conv(m.Input({1, 3, 4, 4}), 5, 3));
