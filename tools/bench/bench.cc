@@ -13,7 +13,7 @@ namespace omkit::bench {
 namespace {
 
 absl::Status Run(const Options& options, std::ostream& out) {
-  RegisterAllKernels();
+  RegisterKernelsAndPlugins("");
   Machine machine = DescribeMachine();
   if (options.int8_peak == 0 || options.f32_peak == 0) machine.peak = MeasurePeak(BestIsa());
   if (options.int8_peak > 0) machine.peak.int8 = options.int8_peak;
