@@ -272,6 +272,7 @@ std::vector<ValueId> InlineBody(Graph& graph, const Graph& body, absl::Span<cons
 
 absl::StatusOr<bool> ExpandControl(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
+  OMKIT_RETURN_IF_ERROR(ir::CheckControl(node));
   switch (node.op) {
     case OpKind::kIf: return ExpandIf(graph, node);
     case OpKind::kLoop: return ExpandLoop(graph, node);

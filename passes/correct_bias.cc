@@ -23,6 +23,11 @@ bool IsInt8Layer(const Graph& graph, const Node& node) {
   return w != nullptr && w->dtype() == DType::kInt8 && graph.value(node.inputs[0]).type.quant.per_tensor();
 }
 
+// A model's own integer layers are not approximations of float ones: they stay as they are.
+bool BecameInt8(const Graph& original, const Graph& quantized, ir::NodeId id) {
+  return IsInt8Layer(quantized, quantized.node(id)) && !IsInt8Layer(original, original.node(id));
+}
+
 // What a layer's output is off by: the part of each channel's mean error that other samples can be expected to share, and in all.
 struct OutputError {
   std::vector<double> shift;
@@ -95,7 +100,7 @@ absl::Status CorrectBias(const Graph& original, Graph& quantized, const std::vec
   std::map<ir::NodeId, Trial> trials;
   return RunSideBySide(original, quantized, samples, evaluators, [&](const LayerView& layer) -> absl::StatusOr<bool> {
     const Node& node = quantized.node(layer.node);
-    if (!IsInt8Layer(quantized, node)) return false;
+    if (!BecameInt8(original, quantized, layer.node)) return false;
     const int64_t channels = quantized.ConstantInput(node, 1)->shape().dim(0);
     const OutputError error = Compare(layer, node.op, channels);
     const auto [entry, first] = trials.try_emplace(layer.node);
@@ -122,7 +127,7 @@ absl::Status CorrectBiasAnalytically(const Graph& original, const Graph& quantiz
   OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, original.TopologicalOrder());
   for (const ir::NodeId id : order) {
     const Node& node = original.node(id);
-    if (!quantized.alive(id) || !IsInt8Layer(quantized, quantized.node(id))) continue;
+    if (!quantized.alive(id) || !BecameInt8(original, quantized, id)) continue;
     const std::string& input = original.value(node.inputs[0]).name;
     const auto seen = statistics.tensors.find(input);
     if (seen == statistics.tensors.end()) continue;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
@@ -38,7 +40,8 @@ bool AllInputsConstant(const Graph& graph, const Node& node) {
   return !node.inputs.empty();
 }
 
-absl::Status Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
+// False for control flow that runs too long to be folded.
+absl::StatusOr<bool> Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
   std::vector<Tensor> shape_only(node.inputs.size());
   std::vector<const Tensor*> inputs;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -54,21 +57,27 @@ absl::Status Fold(const Node& node, int64_t* folded_bytes, Graph& graph) {
   }
   std::vector<Tensor> results(node.outputs.size());
   std::vector<Tensor*> outputs;
+  if (ir::IsControl(node.op)) {
+    OMKIT_ASSIGN_OR_RETURN(std::optional<std::vector<Tensor>> folded, ir::FoldControl(node, inputs));
+    if (!folded) return false;
+    results = *std::move(folded);
+  }
   for (size_t i = 0; i < node.outputs.size(); ++i) {
-    const TensorType& type = graph.value(node.outputs[i]).type;
+    const TensorType& type = results[i].defined() ? results[i].type() : graph.value(node.outputs[i]).type;
     OMKIT_ASSIGN_OR_RETURN(const int64_t elements, CheckedElements(type.shape.dims()));
     *folded_bytes += elements * static_cast<int64_t>(SizeOf(type.dtype));
     if (*folded_bytes > kMaxFoldedBytes) {
       return absl::ResourceExhaustedError(absl::StrCat("constant subgraphs expand to more than ", kMaxFoldedBytes >> 20, " MiB"));
     }
+    if (results[i].defined()) continue;
     OMKIT_ASSIGN_OR_RETURN(results[i], Tensor::Allocate(type));
     outputs.push_back(&results[i]);
   }
-  OMKIT_RETURN_IF_ERROR(ir::EvalOp(node.op, {node.attrs, inputs, outputs, node.bodies}));
+  if (!ir::IsControl(node.op)) OMKIT_RETURN_IF_ERROR(ir::EvalOp(node.op, {node.attrs, inputs, outputs, node.bodies}));
   const std::vector<ValueId> values = node.outputs;
   graph.RemoveNode(node.id);
   for (size_t i = 0; i < values.size(); ++i) graph.SetConstant(values[i], std::move(results[i]));
-  return absl::OkStatus();
+  return true;
 }
 
 // Infers and folds until a control node turns out to be decided: true, then the graph has changed.
@@ -88,8 +97,9 @@ absl::StatusOr<bool> InferRound(OpenDims open, Graph& graph, int64_t* folded_byt
     if (open == OpenDims::kKeep) known.Visit(node);
     const std::string who = Describe(node);
     if (AllInputsConstant(graph, node) || DescribesStaticShape(graph, node)) {
-      OMKIT_RETURN_IF_ERROR(Annotate(Fold(node, folded_bytes, graph), who));
-      continue;
+      const absl::StatusOr<bool> folded = Fold(node, folded_bytes, graph);
+      if (!folded.ok()) return Annotate(folded.status(), who);
+      if (*folded) continue;
     }
     for (ValueId v : node.outputs) {
       const TensorType& type = graph.value(v).type;

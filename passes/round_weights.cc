@@ -178,10 +178,11 @@ absl::Status RoundWeights(const Graph& original, Graph& quantized, const std::ve
     const Tensor* q = compute ? quantized.ConstantInput(node, 1) : nullptr;
     Geometry geometry;
     if (q == nullptr || q->dtype() != DType::kInt8 || !GeometryOf(quantized, node, &geometry)) return false;
+    const Tensor& w = *original.ConstantInput(original.node(layer.node), 1);
+    if (w.dtype() != DType::kFloat32) return false;  // the model's own integers
     const auto [entry, first] = trials.try_emplace(layer.node);
     Trial& trial = entry->second;
     if (first) {
-      const Tensor& w = *original.ConstantInput(original.node(layer.node), 1);
       trial = {SquaredError(layer), *q, StepsOf(geometry, w, *q, layer)};
       if (trial.steps.empty()) return false;
       Tensor moved = q->Clone();

@@ -25,7 +25,8 @@ bool CanFold(const Graph& graph, const Node& node) {
   return true;
 }
 
-absl::StatusOr<std::vector<Tensor>> Evaluate(const Graph& graph, const Node& node) {
+// Nothing for control flow that is not worth folding.
+absl::StatusOr<std::optional<std::vector<Tensor>>> Evaluate(const Graph& graph, const Node& node) {
   std::vector<Tensor> shape_only(node.inputs.size());
   std::vector<const Tensor*> inputs;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -38,6 +39,7 @@ absl::StatusOr<std::vector<Tensor>> Evaluate(const Graph& graph, const Node& nod
       inputs.push_back(v == kNoValue ? nullptr : &graph.value(v).constant);
     }
   }
+  if (IsControl(node.op)) return FoldControl(node, inputs);
   std::vector<Tensor> results(node.outputs.size());
   std::vector<Tensor*> outputs;
   for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -52,10 +54,11 @@ absl::Status InferAndFold(Graph& graph, NodeId id) {
   OMKIT_RETURN_IF_ERROR(InferNode(graph, id));
   const Node& node = graph.node(id);
   if (!CanFold(graph, node)) return absl::OkStatus();
-  absl::StatusOr<std::vector<Tensor>> results = Evaluate(graph, node);
+  absl::StatusOr<std::optional<std::vector<Tensor>>> results = Evaluate(graph, node);
   if (!results.ok()) return Annotate(results.status(), Describe(node));
+  if (!*results) return absl::OkStatus();
   const std::vector<ValueId> outputs = node.outputs;
-  for (size_t i = 0; i < outputs.size(); ++i) graph.SetConstant(outputs[i], std::move((*results)[i]));
+  for (size_t i = 0; i < outputs.size(); ++i) graph.SetConstant(outputs[i], std::move((**results)[i]));
   return absl::OkStatus();
 }
 
@@ -84,7 +87,7 @@ absl::StatusOr<std::unique_ptr<BodyRunner>> BodyRunner::Make(const Graph& body) 
   return runner;
 }
 
-absl::StatusOr<std::vector<Tensor>> BodyRunner::Run(absl::Span<const Tensor> inputs) {
+absl::StatusOr<std::vector<Tensor>> BodyRunner::Run(absl::Span<const Tensor> inputs, RunBudget& budget) {
   Graph& graph = *graph_;
   if (inputs.size() != graph.inputs().size()) {
     return absl::InvalidArgumentError(absl::StrCat("the body has ", graph.inputs().size(), " inputs, ", inputs.size(), " are given"));
@@ -96,20 +99,28 @@ absl::StatusOr<std::vector<Tensor>> BodyRunner::Run(absl::Span<const Tensor> inp
     if (IsControl(node.op)) {
       std::vector<const Tensor*> from;
       for (int i = 0; i < static_cast<int>(node.inputs.size()); ++i) from.push_back(graph.ConstantInput(node, i));
-      auto done = RunControl(node.op, node.attrs, node.bodies, from, static_cast<int>(node.outputs.size()));
+      auto done = RunControl(node.op, node.attrs, node.bodies, from, static_cast<int>(node.outputs.size()), budget);
       if (!done.ok()) return Annotate(done.status(), Describe(node));
       results = *std::move(done);
     } else {
       OMKIT_RETURN_IF_ERROR(InferNode(graph, id));
       auto done = Evaluate(graph, node);
       if (!done.ok()) return Annotate(done.status(), Describe(node));
-      results = *std::move(done);
+      results = **std::move(done);
     }
     for (size_t i = 0; i < results.size(); ++i) graph.SetConstant(node.outputs[i], std::move(results[i]));
   }
   std::vector<Tensor> outputs;
   for (ValueId v : graph.outputs()) outputs.push_back(graph.value(v).constant);
   return outputs;
+}
+
+absl::StatusOr<std::optional<std::vector<Tensor>>> FoldControl(const Node& node, absl::Span<const Tensor* const> inputs) {
+  RunBudget budget{4096, int64_t{64} << 20};
+  absl::StatusOr<std::vector<Tensor>> results =
+      RunControl(node.op, node.attrs, node.bodies, inputs, static_cast<int>(node.outputs.size()), budget);
+  if (absl::IsResourceExhausted(results.status())) return std::nullopt;
+  return results;
 }
 
 absl::StatusOr<Tensor> SliceOf(const Tensor& x, int axis, int64_t index) {

@@ -8,6 +8,7 @@
 // Shapes that differ between branches or iterations are unknown to inference.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -17,9 +18,6 @@
 
 namespace omkit::ir {
 namespace {
-
-// Ends loops whose condition never turns false.
-constexpr int64_t kMostIterations = int64_t{1} << 27;
 
 absl::Status CheckBodies(absl::Span<const std::shared_ptr<const Graph>> bodies, size_t count, size_t inputs, size_t outputs) {
   if (bodies.size() != count) return absl::InvalidArgumentError(absl::StrCat("has ", bodies.size(), " bodies, expected ", count));
@@ -39,12 +37,22 @@ bool AllConstant(const InferContext& ctx) {
   return true;
 }
 
-// With every input known the results are too.
-absl::Status InferByRunning(InferContext& ctx) {
+// With every input known the results are too; false when they would take long to find.
+absl::StatusOr<bool> InferByRunning(InferContext& ctx) {
+  if (!AllConstant(ctx)) return false;
   std::vector<const Tensor*> inputs;
   for (int i = 0; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.constant(i));
-  OMKIT_ASSIGN_OR_RETURN(const std::vector<Tensor> results, RunControl(ctx.node().op, ctx.attrs(), ctx.node().bodies, inputs, ctx.num_outputs()));
-  for (int i = 0; i < ctx.num_outputs(); ++i) ctx.SetOutput(i, results[i].dtype(), results[i].shape());
+  OMKIT_ASSIGN_OR_RETURN(const auto results, FoldControl(ctx.node(), inputs));
+  if (!results) return false;
+  for (int i = 0; i < ctx.num_outputs(); ++i) ctx.SetOutput(i, (*results)[i].dtype(), (*results)[i].shape());
+  return true;
+}
+
+// Takes what one iteration delivers from the budget.
+absl::Status Spend(absl::Span<const Tensor> delivered, RunBudget& budget) {
+  for (const Tensor& t : delivered) budget.bytes -= static_cast<int64_t>(t.bytes());
+  if (--budget.iterations < 0) return absl::ResourceExhaustedError("loops run for too many iterations; a condition may never turn false");
+  if (budget.bytes < 0) return absl::ResourceExhaustedError("the results of iterations take too much memory");
   return absl::OkStatus();
 }
 
@@ -104,13 +112,13 @@ absl::StatusOr<bool> Truth(const Tensor& cond) {
 }
 
 absl::StatusOr<std::vector<Tensor>> RunIf(const Attrs& attrs, absl::Span<const std::shared_ptr<const Graph>> bodies,
-                                          absl::Span<const Tensor* const> inputs) {
+                                          absl::Span<const Tensor* const> inputs, RunBudget& budget) {
   OMKIT_ASSIGN_OR_RETURN(const bool cond, Truth(*inputs[0]));
   if (attrs.Int("unusable_branch", -1) == (cond ? 0 : 1)) return absl::InvalidArgumentError(attrs.String("unusable_why", ""));
   OMKIT_ASSIGN_OR_RETURN(auto runner, BodyRunner::Make(*bodies[cond ? 0 : 1]));
   std::vector<Tensor> captured;
   for (size_t i = 1; i < inputs.size(); ++i) captured.push_back(*inputs[i]);
-  return runner->Run(captured);
+  return runner->Run(captured, budget);
 }
 
 // The empty sequence of a scan output whose body never ran.
@@ -121,9 +129,10 @@ absl::StatusOr<Tensor> EmptyScan(const TensorType& element, int axis) {
   return Tensor::Allocate(element.dtype, Shape(std::move(dims)));
 }
 
-absl::StatusOr<std::vector<Tensor>> RunLoop(const Attrs& attrs, const Graph& body, absl::Span<const Tensor* const> inputs, int num_outputs) {
+absl::StatusOr<std::vector<Tensor>> RunLoop(const Attrs& attrs, const Graph& body, absl::Span<const Tensor* const> inputs, int num_outputs,
+                                            RunBudget& budget) {
   const int states = static_cast<int>(attrs.Int("states", 0));
-  int64_t trips = kMostIterations;
+  int64_t trips = std::numeric_limits<int64_t>::max();
   if (inputs[0] != nullptr) trips = IntegerAt(*inputs[0], 0);
   bool cond = true;
   if (inputs[1] != nullptr) {
@@ -134,10 +143,10 @@ absl::StatusOr<std::vector<Tensor>> RunLoop(const Attrs& attrs, const Graph& bod
   for (size_t i = 2; i < inputs.size(); ++i) state.push_back(*inputs[i]);
   std::vector<std::vector<Tensor>> scans(num_outputs - states);
   for (int64_t i = 0; cond && i < trips; ++i) {
-    if (i == kMostIterations - 1) return absl::ResourceExhaustedError(absl::StrCat("the loop runs for more than ", kMostIterations, " iterations"));
     std::vector<Tensor> in = {ScalarFor<int64_t>(body, 0, i), ScalarFor<bool>(body, 1, cond)};
     in.insert(in.end(), state.begin(), state.end());
-    OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> out, runner->Run(in));
+    OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> out, runner->Run(in, budget));
+    OMKIT_RETURN_IF_ERROR(Spend(out, budget));
     OMKIT_ASSIGN_OR_RETURN(cond, Truth(out[0]));
     std::copy_n(out.begin() + 1, states, state.begin());
     for (size_t s = 0; s < scans.size(); ++s) scans[s].push_back(out[1 + states + s]);
@@ -156,7 +165,8 @@ absl::StatusOr<std::vector<Tensor>> RunLoop(const Attrs& attrs, const Graph& bod
   return results;
 }
 
-absl::StatusOr<std::vector<Tensor>> RunScan(const Attrs& attrs, const Graph& body, absl::Span<const Tensor* const> inputs, int num_outputs) {
+absl::StatusOr<std::vector<Tensor>> RunScan(const Attrs& attrs, const Graph& body, absl::Span<const Tensor* const> inputs, int num_outputs,
+                                            RunBudget& budget) {
   OMKIT_ASSIGN_OR_RETURN(const ScanForm form, ReadScanForm(attrs, static_cast<int>(inputs.size()), num_outputs));
   OMKIT_ASSIGN_OR_RETURN(auto runner, BodyRunner::Make(body));
   std::vector<int> axes;
@@ -178,7 +188,8 @@ absl::StatusOr<std::vector<Tensor>> RunScan(const Attrs& attrs, const Graph& bod
       in.push_back(std::move(slice));
     }
     for (size_t i = form.states + form.scans; i < inputs.size(); ++i) in.push_back(*inputs[i]);
-    OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> out, runner->Run(in));
+    OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> out, runner->Run(in, budget));
+    OMKIT_RETURN_IF_ERROR(Spend(out, budget));
     std::copy_n(out.begin(), form.states, state.begin());
     for (int s = 0; s < form.scan_outputs; ++s) scans[s].push_back(out[form.states + s]);
   }
@@ -195,7 +206,8 @@ absl::StatusOr<std::vector<Tensor>> RunScan(const Attrs& attrs, const Graph& bod
 
 // Runs the node and copies its results to where they belong.
 absl::Status EvalControl(OpKind op, const EvalContext& ctx) {
-  OMKIT_ASSIGN_OR_RETURN(const std::vector<Tensor> results, RunControl(op, ctx.attrs, ctx.bodies, ctx.inputs, ctx.num_outputs()));
+  RunBudget budget;
+  OMKIT_ASSIGN_OR_RETURN(const std::vector<Tensor> results, RunControl(op, ctx.attrs, ctx.bodies, ctx.inputs, ctx.num_outputs(), budget));
   for (int i = 0; i < ctx.num_outputs(); ++i) {
     Tensor& out = ctx.output(i);
     if (results[i].dtype() != out.dtype() || results[i].shape() != out.shape()) {
@@ -237,18 +249,42 @@ absl::StatusOr<ScanForm> ReadScanForm(const Attrs& attrs, int num_inputs, int nu
 }
 
 absl::StatusOr<std::vector<Tensor>> RunControl(OpKind op, const Attrs& attrs, absl::Span<const std::shared_ptr<const Graph>> bodies,
-                                               absl::Span<const Tensor* const> inputs, int num_outputs) {
+                                               absl::Span<const Tensor* const> inputs, int num_outputs, RunBudget& budget) {
   switch (op) {
-    case OpKind::kIf: return RunIf(attrs, bodies, inputs);
-    case OpKind::kLoop: return RunLoop(attrs, *bodies[0], inputs, num_outputs);
-    default: return RunScan(attrs, *bodies[0], inputs, num_outputs);
+    case OpKind::kIf: return RunIf(attrs, bodies, inputs, budget);
+    case OpKind::kLoop: return RunLoop(attrs, *bodies[0], inputs, num_outputs, budget);
+    default: return RunScan(attrs, *bodies[0], inputs, num_outputs, budget);
   }
 }
 
+absl::Status CheckControl(const Node& node) {
+  const auto num_inputs = static_cast<int>(node.inputs.size()), num_outputs = static_cast<int>(node.outputs.size());
+  int optional = 0, outputs = num_outputs;
+  if (node.op == OpKind::kIf) {
+    if (num_inputs < 1) return absl::InvalidArgumentError("lacks its condition");
+    return CheckBodies(node.bodies, 2, node.inputs.size() - 1, node.outputs.size());
+  }
+  if (node.op == OpKind::kLoop) {
+    const int64_t states = node.attrs.Int("states", 0);
+    if (num_inputs < 2 || states < 0 || states > num_inputs - 2 || states > num_outputs) {
+      return absl::InvalidArgumentError(absl::StrCat(states, " states for ", num_inputs, " inputs and ", num_outputs, " outputs"));
+    }
+    optional = 2;
+    ++outputs;
+  } else {
+    OMKIT_RETURN_IF_ERROR(ReadScanForm(node.attrs, num_inputs, num_outputs).status());
+  }
+  for (int i = optional; i < num_inputs; ++i) {
+    if (node.inputs[i] == kNoValue) return absl::InvalidArgumentError(absl::StrCat("lacks its input ", i));
+  }
+  return CheckBodies(node.bodies, 1, node.inputs.size(), outputs);
+}
+
 absl::Status InferIf(InferContext& ctx) {
+  OMKIT_RETURN_IF_ERROR(CheckControl(ctx.node()));
   OMKIT_RETURN_IF_ERROR(ExpectBool(ctx, 0));
-  OMKIT_RETURN_IF_ERROR(CheckBodies(ctx.node().bodies, 2, ctx.num_inputs() - 1, ctx.num_outputs()));
-  if (AllConstant(ctx)) return InferByRunning(ctx);
+  OMKIT_ASSIGN_OR_RETURN(const bool known, InferByRunning(ctx));
+  if (known) return absl::OkStatus();
   std::vector<TensorType> types;
   std::vector<const Tensor*> constants;
   AppendCaptured(ctx, 1, &types, &constants);
@@ -275,20 +311,14 @@ absl::Status InferIf(InferContext& ctx) {
 }
 
 absl::Status InferLoop(InferContext& ctx) {
-  const int64_t wanted = ctx.attrs().Int("states", 0);
-  if (ctx.num_inputs() < 2 || wanted < 0 || wanted > ctx.num_inputs() - 2 || wanted > ctx.num_outputs()) {
-    return absl::InvalidArgumentError(absl::StrCat(wanted, " states for ", ctx.num_inputs(), " inputs and ", ctx.num_outputs(), " outputs"));
-  }
-  const int states = static_cast<int>(wanted);
-  for (int i = 2; i < ctx.num_inputs(); ++i) {
-    if (!ctx.has_input(i)) return absl::InvalidArgumentError(absl::StrCat("lacks its input ", i));
-  }
+  OMKIT_RETURN_IF_ERROR(CheckControl(ctx.node()));
+  const int states = static_cast<int>(ctx.attrs().Int("states", 0));
   if (ctx.has_input(0) && (ctx.dtype(0) != DType::kInt64 || (ctx.shape(0).IsStatic() && ctx.shape(0).elements() != 1))) {
     return absl::InvalidArgumentError(absl::StrCat("the trip count is ", ctx.input(0).ToString(), ", expected one int64"));
   }
   if (ctx.has_input(1)) OMKIT_RETURN_IF_ERROR(ExpectBool(ctx, 1));
-  OMKIT_RETURN_IF_ERROR(CheckBodies(ctx.node().bodies, 1, ctx.num_inputs(), ctx.num_outputs() + 1));
-  if (AllConstant(ctx)) return InferByRunning(ctx);
+  OMKIT_ASSIGN_OR_RETURN(const bool known, InferByRunning(ctx));
+  if (known) return absl::OkStatus();
   const Graph& body = *ctx.node().bodies[0];
   std::vector<TensorType> types = {ScalarFor<int64_t>(body, 0, 0).type(), ScalarFor<bool>(body, 1, true).type()};
   std::vector<const Tensor*> constants = {nullptr, nullptr};
@@ -313,11 +343,8 @@ absl::Status InferLoop(InferContext& ctx) {
 }
 
 absl::Status InferScan(InferContext& ctx) {
+  OMKIT_RETURN_IF_ERROR(CheckControl(ctx.node()));
   OMKIT_ASSIGN_OR_RETURN(const ScanForm form, ReadScanForm(ctx.attrs(), ctx.num_inputs(), ctx.num_outputs()));
-  for (int i = 0; i < ctx.num_inputs(); ++i) {
-    if (!ctx.has_input(i)) return absl::InvalidArgumentError(absl::StrCat("lacks its input ", i));
-  }
-  OMKIT_RETURN_IF_ERROR(CheckBodies(ctx.node().bodies, 1, ctx.num_inputs(), ctx.num_outputs()));
   int64_t length = kUnknownDim;
   std::vector<TensorType> types;
   std::vector<const Tensor*> constants;

@@ -211,6 +211,12 @@ std::vector<onnx::ModelProto> Seeds() {
 
 bool SmallEnoughToRun(const ir::Graph& graph) {
   int64_t total = 0;
+  const auto order = graph.TopologicalOrder();
+  if (!order.ok()) return false;
+  for (ir::NodeId id : *order) {
+    // A loop may be meant to run for hours.
+    if (graph.node(id).op == ir::OpKind::kLoop) return false;
+  }
   for (ir::ValueId v = 0; v < graph.num_values(); ++v) {
     const absl::StatusOr<int64_t> elements = CheckedElements(graph.value(v).type.shape.dims());
     if (!elements.ok()) return false;

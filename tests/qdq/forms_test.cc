@@ -257,7 +257,7 @@ const Form kForms[] = {
        m.Output(m.Fake(m.Op(OpKind::kMatMul, {shares, v}), 0.02f, 110));
        m.Output(m.Op(OpKind::kMatMul, {shares, v}));
      },
-     "Quantize Quantize Transpose MatMul Dequantize Softmax Quantize Quantize MatMul Dequantize MatMul"},
+     "Quantize Quantize Transpose Quantize MatMul Dequantize Softmax Quantize MatMul Dequantize MatMul"},
     {"weights_only",
      [](Maker& m) {
        m.Output(m.Conv(m.Input({1, 3, 4, 4}), 5, 3));

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -202,6 +203,7 @@ TEST_F(AtcTest, GearsShareTheirWeights) {
     ASSERT_EQ(om.program.inputs.size(), 2u);
     EXPECT_EQ(om.program.inputs[1].name, "ascend_mbatch_shape_data");
   }
+  std::remove(Path("net.om").c_str());
   ExpectFailure(Compile("missing.onnx", {"--input_shape=x:-1,4", "--dynamic_batch_size=1"}), "E10035",
                 "has 1 profiles, which is less than the minimum 2.");
   ExpectFailure(Compile("open.onnx", {"--input_shape=x:-1,5", "--dynamic_batch_size=1,2"}), "E10059", "x");
@@ -217,6 +219,7 @@ TEST_F(AtcTest, RangesKeepTheGraph) {
   EXPECT_EQ(om.program.inputs[0].bytes, 0u);
   EXPECT_EQ(om.program.shapes.ranges[0][0].most, 8);
   EXPECT_EQ(Compile("open.onnx", {"--input_shape_range=x:[-1,4]"}).code, 0);
+  std::remove(Path("net.om").c_str());
   ExpectFailure(Compile("open.onnx", {"--input_shape_range=x:-1,4"}), "E10048", "brackets");
   // Samples need a shape: the range's end, or the hint.
   const std::vector<std::string> int8 = {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--soc_version=host"};
