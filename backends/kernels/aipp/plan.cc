@@ -104,13 +104,16 @@ std::unique_ptr<AippState> MakeAippState(const AippParams& params) {
   plan.weight = state->weight.data();
   const bool planar = spec.format == aipp::Format::kYuv420sp || spec.format == aipp::Format::kYuv422sp || spec.format == aipp::Format::kYuv400;
   if (!planar) return state;
-  constexpr WindowShape kShapes[2] = {{16, 4, true}, {128, kAippBlock, false}};
-  AippWindows* const windows[2] = {&plan.windows16, &plan.windows128};
+  constexpr WindowShape kShapes[2] = {{16, 4, true}, {256, kAippBlock, false}};
+  AippWindows* const windows[2] = {&plan.windows16, &plan.windows256};
   for (int i = 0; i < 2; ++i) {
     AippState::Windows& w = state->windows[i];
     const bool usable = BuildWindows(kShapes[i], state->first, state->next, ~0, 0, spec.src_w, &w.luma_base, &w.luma_index) &&
                         BuildWindows(kShapes[i], state->first, state->next, ~1, 1, spec.src_w, &w.chroma_base, &w.chroma_index);
-    *windows[i] = {usable ? 1 : 0, w.luma_base.data(), w.chroma_base.data(), w.luma_index.data(), w.chroma_index.data()};
+    // V lies one byte behind U.
+    const bool far = std::any_of(w.luma_index.begin(), w.luma_index.end(), [](uint8_t at) { return at >= 128; }) ||
+                     std::any_of(w.chroma_index.begin(), w.chroma_index.end(), [](uint8_t at) { return at >= 127; });
+    *windows[i] = {usable ? 1 : 0, far ? 1 : 0, w.luma_base.data(), w.chroma_base.data(), w.luma_index.data(), w.chroma_index.data()};
   }
   return state;
 }

@@ -17,6 +17,7 @@ constexpr int64_t kAippBlock = 32;
 //          32 columns: 64 bytes, left taps and right taps
 struct AippWindows {
   int32_t usable = 0;
+  int32_t far = 0;                       // some column is in the second half of its window
   const int32_t* luma_base = nullptr;    // byte of the row where the window begins
   const int32_t* chroma_base = nullptr;  // even
   const uint8_t* luma_index = nullptr;
@@ -40,7 +41,7 @@ struct AippPlan {
   const int32_t* first = nullptr;  // by column
   const int32_t* next = nullptr;
   const int16_t* weight = nullptr;    // times 16: the second factor of a rounding high multiply
-  AippWindows windows16, windows128;  // of 16 bytes for 4 columns, and of 128 bytes for 32
+  AippWindows windows16, windows256;  // of 16 bytes for 4 columns, and of 256 bytes for 32
 
   // Output.
   uint8_t bytes[3][256] = {};

@@ -1,4 +1,4 @@
-// Thirty-two resized columns or sixty-four samples at a time; columns come out of a window of 128 source bytes by one permutation, and the
+// Thirty-two resized columns or sixty-four samples at a time; columns come out of a window of 256 source bytes by permutations, and the
 // tables of bytes lie in registers.
 #include "backends/kernels/aipp/stages.h"
 #include "backends/kernels/x86.h"
@@ -42,31 +42,42 @@ struct Table {
 
 // The unpacking and packing instructions work in each quarter on its own and undo one another.
 struct Avx512Stages : PortableStages {
+  template <bool kFar>
   struct Window {
-    __m512i low, high;
-    OMKIT_INLINE Window(const uint8_t* row, int64_t base, int64_t bytes)
-        : low(_mm512_maskz_loadu_epi8(FirstBytes(bytes - base), row + base)),
-          high(_mm512_maskz_loadu_epi8(FirstBytes(bytes - base - 64), row + base + 64)) {}
-    OMKIT_INLINE __m512i Pick(__m512i index) const { return _mm512_permutex2var_epi8(low, index, high); }
+    __m512i part[kFar ? 4 : 2];
+    OMKIT_INLINE Window(const uint8_t* row, int64_t base, int64_t bytes) {
+      for (int i = 0; i < (kFar ? 4 : 2); ++i) part[i] = _mm512_maskz_loadu_epi8(FirstBytes(bytes - base - 64 * i), row + base + 64 * i);
+    }
+    OMKIT_INLINE __m512i Pick(__m512i index) const {
+      const __m512i near = _mm512_permutex2var_epi8(part[0], index, part[1]);
+      if constexpr (!kFar) return near;
+      else return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), near, _mm512_permutex2var_epi8(part[2], index, part[3]));
+    }
   };
 
-  OMKIT_INLINE static void FetchTaps(const AippPlan& p, const AippRow& row, uint8_t* const (&to)[3]) {
-    const AippWindows& w = p.windows128;
-    if (w.usable == 0) return PortableStages::FetchTaps(p, row, to);
+  template <bool kFar>
+  OMKIT_INLINE static void FetchWindows(const AippPlan& p, const AippRow& row, uint8_t* const (&to)[3]) {
+    const AippWindows& w = p.windows256;
     uint8_t* const u = to[p.spec.rbuv_swap != 0 ? 2 : 1];
     uint8_t* const v = to[p.spec.rbuv_swap != 0 ? 1 : 2];
     const bool chroma = row.second != nullptr;
     const int64_t bytes = p.spec.src_w;
     for (int64_t block = 0; block * kAippBlock < p.inner_w; ++block) {
       const int64_t at = 64 * block;
-      const Window luma(row.first, w.luma_base[block], bytes);
+      const Window<kFar> luma(row.first, w.luma_base[block], bytes);
       _mm512_storeu_si512(to[0] + at, luma.Pick(_mm512_loadu_si512(w.luma_index + at)));
       if (!chroma) continue;
-      const Window pairs(row.second, w.chroma_base[block], bytes);
+      const Window<kFar> pairs(row.second, w.chroma_base[block], bytes);
       const __m512i index = _mm512_loadu_si512(w.chroma_index + at);
       _mm512_storeu_si512(u + at, pairs.Pick(index));
       _mm512_storeu_si512(v + at, pairs.Pick(_mm512_add_epi8(index, _mm512_set1_epi8(1))));
     }
+  }
+
+  OMKIT_INLINE static void FetchTaps(const AippPlan& p, const AippRow& row, uint8_t* const (&to)[3]) {
+    if (p.windows256.usable == 0) PortableStages::FetchTaps(p, row, to);
+    else if (p.windows256.far != 0) FetchWindows<true>(p, row, to);
+    else FetchWindows<false>(p, row, to);
   }
 
   OMKIT_INLINE static void FetchRow(const AippPlan& p, const AippRow& row, uint8_t* const (&to)[3]) {

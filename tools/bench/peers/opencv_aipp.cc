@@ -2,7 +2,8 @@
 // Compiled by opencv_aipp.sh where OpenCV is installed.
 //
 //   opencv_aipp FRAME.nv12 AIPP.bin ROUNDS      frame of 1920x1080, crop 1280x720 in the middle, 224x224
-// Prints the least time of a round in milliseconds, and how far its pixels are from AIPP's (float32 [3][224][224], normalised).
+//   opencv_aipp GREY AIPP.bin W H TO_W TO_H     a grey image of W x H bytes, only resized
+// Prints the least time of a round in milliseconds (first form), and how far its pixels are from AIPP's (float32 [C][H][W]).
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -42,9 +43,27 @@ void Prepare(const cv::Mat& luma, const cv::Mat& chroma, float* network, Buffers
   cv::split(b->real, b->planes);
 }
 
+int CompareResize(const char* grey, const char* aipp, int w, int h, int to_w, int to_h) {
+  std::string image = Read(grey);
+  const std::string theirs = Read(aipp);
+  if (image.size() != static_cast<size_t>(w) * h || theirs.size() != sizeof(float) * to_w * to_h) return 2;
+  cv::Mat resized;
+  cv::resize(cv::Mat(h, w, CV_8UC1, &image[0]), resized, cv::Size(to_w, to_h), 0, 0, cv::INTER_LINEAR);
+  const float* values = reinterpret_cast<const float*>(theirs.data());
+  double largest = 0, sum = 0;
+  for (int i = 0; i < to_w * to_h; ++i) {
+    const double difference = std::fabs(values[i] - resized.data[i]);
+    largest = std::max(largest, difference);
+    sum += difference;
+  }
+  std::printf("resize %dx%d to %dx%d: largest_difference %.2f mean_difference %.3f\n", w, h, to_w, to_h, largest, sum / (to_w * to_h));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 7) return CompareResize(argv[1], argv[2], std::atoi(argv[3]), std::atoi(argv[4]), std::atoi(argv[5]), std::atoi(argv[6]));
   if (argc != 4) return 2;
   std::string frame = Read(argv[1]);
   const std::string theirs = Read(argv[2]);

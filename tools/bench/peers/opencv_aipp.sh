@@ -30,6 +30,15 @@ common=(--model="$model" --framework=5 --soc_version=host --quant_type=1 --quant
 $bin/tools/atc/atc "${common[@]}" --output="$tmp/plain" >/dev/null
 $bin/tools/atc/atc "${common[@]}" --output="$tmp/camera" --insert_op_conf="$tmp/aipp.cfg" >/dev/null
 
+# The bilinear resize alone, on noise.
+for sizes in "1280x720 224x224" "1920x1080 416x416" "500x300 96x96" "300x200 299x299" "224x224 448x448"; do
+  from=${sizes% *} to=${sizes#* }
+  head -c $((${from%x*} * ${from#*x})) /dev/urandom >"$tmp/grey"
+  $bin/tools/aipp/aipp make --source="grey:$from" --network="grey:$to" --output="$tmp/grey.cfg" 2>/dev/null
+  $bin/tools/aipp/aipp preview --conf="$tmp/grey.cfg" --image="$tmp/grey" --raw="$tmp/grey.bin" >/dev/null
+  "$tmp/peer" "$tmp/grey" "$tmp/grey.bin" "${from%x*}" "${from#*x}" "${to%x*}" "${to#*x}"
+done
+
 least() { sort -g | head -1; }
 run() { OMKIT_NUM_THREADS=1 $bin/tools/om/om run "$1" --input="$2" --warmup=20 --loop=100 | sed -n 's/.*min[^0-9]*\([0-9.]*\).*/\1/p' | head -1; }
 for ((i = 0; i < rounds; ++i)); do
