@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "backends/quantize_graph.h"
 #include "backends/runtime_shapes.h"
+#include "backends/tune.h"
 #include "ir/graph.h"
 #include "passes/insert_aipp.h"
 #include "runtime/shapes.h"
@@ -33,6 +34,7 @@ struct CompileOptions {
   // What AIPP does in front of the inputs, asked once input shapes are bound; may be empty. Calibration samples are what the network sees
   // behind it.
   std::function<absl::StatusOr<std::vector<passes::AippInput>>(const ir::Graph&)> aipp;
+  TuneOptions tune;                                      // fixed shapes only
   std::string command_line;                              // recorded in the manifest
   std::string source_hash;                               // of the model file, recorded in the manifest
   std::string dump_dir;                                  // when set: the graph after each pass

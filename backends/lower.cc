@@ -22,6 +22,7 @@ absl::Status LowerGraph(absl::string_view soc_version, const ir::Graph& graph, P
     for (const Backend* backend : backends) {
       if (!backend->Supports(graph, node)) continue;
       if (backend != backends.front()) Log(LogLevel::kDebug, absl::StrCat(Describe(node), " runs on backend ", backend->name()));
+      builder.BeginLayer(node);
       OMKIT_RETURN_IF_ERROR(Annotate(backend->Lower(node, builder), absl::StrCat(backend->name(), ": ", Describe(node))));
       builder.EndLayer(node);
       break;

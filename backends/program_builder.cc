@@ -38,7 +38,7 @@ int64_t PixelStride(const TensorType& type) {
 }  // namespace
 
 ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Isa isa, WeightPool* pool)
-    : graph_(graph), isa_(isa), pool_(pool != nullptr ? pool : &own_pool_) {
+    : graph_(graph), isa_(isa), tier_(isa), pool_(pool != nullptr ? pool : &own_pool_) {
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
     const ValueId v = graph.inputs()[i];
     const uint64_t bytes = type(v).shape.elements() * SizeOf(type(v).dtype);
@@ -371,7 +371,13 @@ void ProgramBuilder::AddStepBytes(const std::string& node, const std::string& op
   steps_.push_back(std::move(pending));
 }
 
+void ProgramBuilder::BeginLayer(const ir::Node& node) {
+  const auto tier = tiers_.find(node.name);
+  tier_ = tier == tiers_.end() ? isa_ : tier->second;
+}
+
 void ProgramBuilder::EndLayer(const ir::Node& node) {
+  tier_ = isa_;
   if (steps_.size() == layered_steps_) return;
   PendingLayer pending;
   pending.layer.first_step = static_cast<uint32_t>(layered_steps_);
@@ -447,7 +453,7 @@ absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
 
   runtime::Program program;
   program.model_name = graph_.name;
-  program.isa = IsaName(isa());
+  program.isa = IsaName(isa_);
   program.arena_size = plan.total;
   program.weights = own_pool_.Take();
   for (PendingStep& pending : steps_) {

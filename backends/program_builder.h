@@ -24,6 +24,9 @@
 
 namespace omkit {
 
+// Tiers of nodes, by name, that do not run on the program's own; the choice of tuning (backends/tune.h).
+using TierOfNode = std::map<std::string, Isa>;
+
 class ProgramBuilder {
  public:
   // The graph must have static shapes and outlive the builder. Weights go into `pool`, which several builders may share; without one, into
@@ -31,7 +34,9 @@ class ProgramBuilder {
   ProgramBuilder(const ir::Graph& graph, Isa isa, WeightPool* pool = nullptr);
 
   const ir::Graph& graph() const { return graph_; }
-  Isa isa() const { return isa_; }
+  // Whose kernels the node that is being lowered shall use: the program's tier, or another one that its machine has too.
+  Isa isa() const { return tier_; }
+  void SetTiers(TierOfNode tiers) { tiers_ = std::move(tiers); }
   const TensorType& type(ir::ValueId v) const { return graph_.value(v).type; }
 
   // True once the value has a place.
@@ -79,6 +84,8 @@ class ProgramBuilder {
   void AddStepBytes(const std::string& node, const std::string& op, std::string kernel, std::string params, std::vector<BlockId> operands,
                     int64_t operations);
 
+  // Steps of `node` follow.
+  void BeginLayer(const ir::Node& node);
   // Declares that the steps added since the last call compute `node`, for dumps and profiles. Nothing when there are none.
   void EndLayer(const ir::Node& node);
 
@@ -123,7 +130,9 @@ class ProgramBuilder {
   std::optional<Place> PlaceInConcat(ir::ValueId v);
 
   const ir::Graph& graph_;
-  Isa isa_;
+  const Isa isa_;
+  Isa tier_;  // of the current node
+  TierOfNode tiers_;
   CompileBody compile_body_;
   std::map<ir::ValueId, Place> places_;
   std::map<ir::ValueId, Place> plain_copies_;

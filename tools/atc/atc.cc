@@ -16,6 +16,7 @@
 #include "backends/plugin/load.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "frontends/frontend.h"
 #include "frontends/onnx/exporter.h"
@@ -148,6 +149,13 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     OMKIT_ASSIGN_OR_RETURN(aipp, ReadAipp(options.aipp_config));
     compile.aipp = AippFrom(aipp, options.aipp_rules, out);
   }
+  // Nor is tuning: trials are judged by their outputs.
+  Progress tuning("tuning");
+  if (options.tune_mode != "off") {
+    compile.tune.mode = options.tune_mode == "full" ? TuneMode::kFull : TuneMode::kFast;
+    compile.tune.bank_folder = options.tune_folder;
+    compile.tune.progress = [&tuning](double done) { tuning.Update(done); };
+  }
   absl::Status export_error;
   if (!options.export_fake_quant.empty()) {
     compile.on_final_graph = [&](const ir::Graph& g) { export_error = frontends::WriteOnnx(g, {}, options.export_fake_quant); };
@@ -181,7 +189,7 @@ void LoadPlugins(const Flags& flags, std::ostream& out) {
 // found, which the manifest holds itself. So equal models have equal bytes wherever they were made.
 std::string CommandLine(const Flags& flags) {
   static const std::set<std::string>* const kLeftOut = [] {
-    auto* names = new std::set<std::string>{"keep_dtype", "export_fake_quant", "log", "log_level", "output"};
+    auto* names = new std::set<std::string>{"auto_tune_mode", "keep_dtype", "export_fake_quant", "log", "log_level", "op_bank_path", "output"};
     for (const FlagRow& row : FlagRows()) {
       const std::string name = row.name;
       for (const char* prefix : {"accuracy_", "calibrate_", "quant_effort", "quant_recipe"}) {

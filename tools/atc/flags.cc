@@ -61,7 +61,6 @@ absl::Span<const FlagRow> FlagRows() {
 }
 
 absl::Status Flags::Set(const FlagRow& row, const std::string& value) {
-  if (row.status == FlagStatus::kRemoved) return Error(ErrorCode::E10001, {value, absl::StrCat("--", row.name), row.help});
   if (row.type == FlagType::kBool) {
     const std::string text = BoolText(value);
     if (text.empty()) return Error(ErrorCode::E10005, {value, row.name});
@@ -147,7 +146,6 @@ std::string HelpText() {
       "      shows what an offline model holds\n";
   absl::string_view group;
   for (const FlagRow& row : FlagRows()) {
-    if (row.status == FlagStatus::kRemoved) continue;
     if (group != row.group) absl::StrAppend(&text, "\n", row.group, "\n");
     group = row.group;
     absl::StrAppend(&text, "  --", row.name);

@@ -15,7 +15,7 @@
 namespace omkit::atc {
 
 enum class FlagType { kString, kInt, kBool };
-enum class FlagStatus { kImplemented, kNoEffect, kRejected, kRemoved };
+enum class FlagStatus { kImplemented, kNoEffect, kRejected };
 
 struct FlagRow {
   const char* group;

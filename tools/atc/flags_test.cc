@@ -94,7 +94,7 @@ TEST(Flags, RefusesValuesOutsideTheSet) {
       {{"--core_type=GPU"}, "E10001", "AiCore, VectorCore"},
       {{"--quant_type=2"}, "E10001", "--quant_type"},
       {{"--precision_mode=fp16"}, "E10001", "force_fp16"},
-      {{"--auto_tune_mode=RL"}, "E10001", "The Auto Tune function has been deprecated."},
+      {{"--auto_tune_mode=RL"}, "E10001", "off, fast, full"},
   };
   for (const CodeCase& c : cases) {
     const auto flags = Parse(c.arguments);
@@ -353,9 +353,7 @@ TEST(Errors, StatusesOfLowerFloorsGetCodes) {
 TEST(Help, ListsEveryFlag) {
   const std::string help = HelpText();
   for (const FlagRow& row : FlagRows()) {
-    if (row.status != FlagStatus::kRemoved) {
-      EXPECT_TRUE(absl::StrContains(help, absl::StrCat("--", row.name))) << row.name;
-    }
+    EXPECT_TRUE(absl::StrContains(help, absl::StrCat("--", row.name))) << row.name;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -154,6 +155,22 @@ absl::Status ReadAipp(const Flags& flags, Options* options) {
   return absl::OkStatus();
 }
 
+// --op_bank_path, else CANN's TUNE_BANK_PATH, else the user's cache; empty when there is no home either.
+std::string TuneBankFolder(const Flags& flags) {
+  if (!flags.Get("op_bank_path").empty()) return flags.Get("op_bank_path");
+  const std::pair<const char*, const char*> folders[] = {{"TUNE_BANK_PATH", ""}, {"XDG_CACHE_HOME", "/omkit/tune"}, {"HOME", "/.cache/omkit/tune"}};
+  for (const auto& [variable, below] : folders) {
+    const char* folder = std::getenv(variable);
+    if (folder != nullptr && *folder != '\0') return absl::StrCat(folder, below);
+  }
+  return "";
+}
+
+void ReadTune(const Flags& flags, Options* options) {
+  options->tune_mode = flags.Get("auto_tune_mode");
+  options->tune_folder = TuneBankFolder(flags);
+}
+
 absl::Status ReadShapes(const Flags& flags, Options* options) {
   OMKIT_ASSIGN_OR_RETURN(options->input_shapes, ParseInputShape(flags.Get("input_shape")));
   OMKIT_ASSIGN_OR_RETURN(options->gears, ReadGears(flags, options->input_shapes));
@@ -190,6 +207,7 @@ absl::Status ReadCompile(const Flags& flags, Options* options) {
                  {absl::StrCat("--output_type=", output_type, " is not supported; outputs keep the type that the model gives them")});
   }
   OMKIT_RETURN_IF_ERROR(ReadAipp(flags, options));
+  ReadTune(flags, options);
   return ReadQuantization(flags, options);
 }
 

@@ -54,6 +54,8 @@ struct Options {
   std::string quant_encodings;     // AIMET's JSON, or empty
   std::string compression_conf;    // --compression_optimize_conf; int8 is set with it
   QuantOptions quant;
+  std::string tune_mode;    // --auto_tune_mode: "off", "fast" or "full"
+  std::string tune_folder;  // of tuning results; empty: nowhere
   std::string aipp_config;  // --insert_op_conf: file, or empty
   frontends::AippRules aipp_rules;
   bool show_model = false;  // --display_model_info
