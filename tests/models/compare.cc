@@ -3,9 +3,12 @@
 //   compare outputs MODEL.om REF_DIR RTOL ATOL       one sample: REF_DIR holds meta.json, input_<k>.bin and output_<k>.bin. Of a model whose
 //                                                    shapes are chosen at run time, the gear or plan for these inputs is run
 //   compare batch MODEL.om RTOL ATOL REF_DIR...      the references' inputs behind one another, along dimension 0, in one run
+//   compare same A.om B.om REF_DIR...                A on the references' inputs behind one another, B on one after the other: the same bits
+//   compare steps MODEL.om REF_DIR RTOL ATOL IN=OUT...   the steps of ort_run.mjs --steps --write-inputs; input IN of a step is output OUT of
+//                                                    this model's own step before
 //   compare samples MODEL.om SAMPLES REF LABELS OFFSET   many samples: SAMPLES/*.bin against REF/*.bin of the first output; LABELS has
 //                                                    lines "stem class", OFFSET is added to a class; prints top-1 of both and the cosine
-// Exit status 1 when `outputs` finds an element beyond the tolerance.
+// Exit status 1 when `outputs`, `batch` or `steps` finds an element beyond the tolerance, or `same` finds a difference.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -123,8 +126,26 @@ Sample ReadSample(const std::string& dir, const std::vector<std::string>& names)
   return sample;
 }
 
-// One run of the samples behind one another along dimension 0.
-int CompareOutputs(Model& model, const std::vector<std::string>& dirs, double rtol, double atol) {
+struct Difference {
+  double absolute = 0;
+  double ratio = 0;  // of the tolerance
+};
+
+// Of two outputs of equal size; numbers other than float32 must be equal.
+Difference Compare(omkit::DType dtype, const std::string& actual, const std::string& reference, double rtol, double atol) {
+  Difference worst;
+  if (dtype != omkit::DType::kFloat32) return {0, actual == reference ? 0 : INFINITY};
+  for (size_t i = 0; i < actual.size() / sizeof(float); ++i) {
+    const double d = std::abs(static_cast<double>(Floats(actual)[i]) - Floats(reference)[i]);
+    const double ratio = d / (atol + rtol * std::abs(Floats(reference)[i]));
+    worst.absolute = std::max(worst.absolute, d);
+    worst.ratio = std::isnan(ratio) ? INFINITY : std::max(worst.ratio, ratio);
+  }
+  return worst;
+}
+
+// The samples behind one another along dimension 0, with the inputs that the model takes.
+Sample ReadBatch(const Model& model, const std::vector<std::string>& dirs) {
   std::vector<std::string> names;
   for (const auto& io : model.inputs()) {
     if (io.name != omkit::runtime::kGearInput) names.push_back(io.name);
@@ -135,6 +156,24 @@ int CompareOutputs(Model& model, const std::vector<std::string>& dirs, double rt
     for (size_t k = 0; k < all.inputs.size(); ++k) all.inputs[k] += next.inputs[k], all.dims[k][0] += next.dims[k][0];
     for (auto& [name, bytes] : all.outputs) bytes += next.outputs.at(name);
   }
+  return all;
+}
+
+int CompareModels(Model& batched, Model& single, const std::vector<std::string>& dirs) {
+  const Sample all = ReadBatch(batched, dirs);
+  std::vector<std::string> expected(batched.outputs().size());
+  for (const std::string& dir : dirs) {
+    const Sample sample = ReadBatch(single, {dir});
+    const std::vector<std::string> outputs = Execute(single, sample.inputs, sample.dims);
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] += outputs[i];
+  }
+  const bool same = Execute(batched, all.inputs, all.dims) == expected;
+  std::cout << "  outputs are " << (same ? "the same bits" : "different") << "\n";
+  return same ? 0 : 1;
+}
+
+int CompareOutputs(Model& model, const std::vector<std::string>& dirs, double rtol, double atol) {
+  const Sample all = ReadBatch(model, dirs);
   const std::vector<std::string> outputs = Execute(model, all.inputs, all.dims);
   int failures = 0;
   for (const auto& [name, reference] : all.outputs) {
@@ -150,25 +189,62 @@ int CompareOutputs(Model& model, const std::vector<std::string>& dirs, double rt
       ++failures;
       continue;
     }
-    if (io->dtype != omkit::DType::kFloat32) {
-      size_t differ = 0;
-      for (size_t i = 0; i < actual.size(); ++i) differ += actual[i] != reference[i];
-      std::cout << "  " << name << ": " << differ << " bytes differ\n";
-      failures += differ != 0;
-      continue;
-    }
-    double worst = 0, worst_ratio = 0;
-    for (size_t i = 0; i < actual.size() / sizeof(float); ++i) {
-      const double d = std::abs(static_cast<double>(Floats(actual)[i]) - Floats(reference)[i]);
-      const double ratio = d / (atol + rtol * std::abs(Floats(reference)[i]));
-      worst = std::max(worst, d);
-      worst_ratio = std::isnan(ratio) ? INFINITY : std::max(worst_ratio, ratio);
-    }
-    std::cout << "  " << name << ": max abs difference " << worst << ", " << worst_ratio << " of the tolerance, cosine " << Cosine(actual, reference)
-              << "\n";
-    failures += worst_ratio > 1;
+    const Difference worst = Compare(io->dtype, actual, reference, rtol, atol);
+    std::cout << "  " << name << ": max abs difference " << worst.absolute << ", " << worst.ratio << " of the tolerance";
+    if (io->dtype == omkit::DType::kFloat32) std::cout << ", cosine " << Cosine(actual, reference);
+    std::cout << "\n";
+    failures += worst.ratio > 1;
   }
   return failures == 0 ? 0 : 1;
+}
+
+template <typename Ios>
+size_t IndexOf(const Ios& ios, const std::string& name) {
+  const auto io = std::find_if(ios.begin(), ios.end(), [&](const auto& i) { return i.name == name; });
+  if (io != ios.end()) return io - ios.begin();
+  std::cerr << "the model has no tensor '" << name << "'\n";
+  std::exit(2);
+}
+
+// A recurrent network through its steps, the state being the model's own.
+int CompareSteps(Model& model, const std::string& dir, double rtol, double atol, const std::vector<std::string>& states) {
+  const auto meta = nlohmann::json::parse(ReadAll(dir + "/meta.json"));
+  std::map<size_t, size_t> source;  // state input -> output
+  for (const std::string& state : states) {
+    const size_t equals = state.find('=');
+    source[IndexOf(model.inputs(), state.substr(0, equals))] = IndexOf(model.outputs(), state.substr(equals + 1));
+  }
+  std::vector<std::string> folders(model.inputs().size());
+  for (size_t k = 0; k < meta["inputs"].size(); ++k)
+    folders[IndexOf(model.inputs(), meta["inputs"][k]["name"])] = "/input_" + std::to_string(k) + "/";
+  std::vector<Difference> worst(model.outputs().size());
+  std::vector<std::string> outputs;
+  for (const std::string stem : meta["samples"]) {
+    std::vector<std::string> inputs;
+    for (size_t i = 0; i < folders.size(); ++i) {
+      const bool carried = !outputs.empty() && source.count(i) != 0;
+      inputs.push_back(carried ? outputs[source[i]] : ReadAll(dir + folders[i] + stem + ".bin"));
+    }
+    outputs = Execute(model, inputs);
+    for (size_t k = 0; k < meta["outputs"].size(); ++k) {
+      const size_t o = IndexOf(model.outputs(), meta["outputs"][k]["name"]);
+      const std::string reference = ReadAll(dir + "/output_" + std::to_string(k) + "/" + stem + ".bin");
+      if (outputs[o].size() != reference.size()) {
+        std::cout << "  " << model.outputs()[o].name << ": " << outputs[o].size() << " bytes, expected " << reference.size() << "\n";
+        return 1;
+      }
+      const Difference d = Compare(model.outputs()[o].dtype, outputs[o], reference, rtol, atol);
+      if (d.ratio > 1 && worst[o].ratio <= 1) std::cout << "  " << model.outputs()[o].name << ": beyond the tolerance from step " << stem << " on\n";
+      worst[o] = {std::max(worst[o].absolute, d.absolute), std::max(worst[o].ratio, d.ratio)};
+    }
+  }
+  bool within = true;
+  for (size_t o = 0; o < worst.size(); ++o) {
+    std::cout << "  " << model.outputs()[o].name << ": " << meta["samples"].size() << " steps, max abs difference " << worst[o].absolute << ", "
+              << worst[o].ratio << " of the tolerance\n";
+    within = within && worst[o].ratio <= 1;
+  }
+  return within ? 0 : 1;
 }
 
 size_t ArgMax(const std::string& bytes) {
@@ -215,7 +291,11 @@ int main(int argc, char** argv) {
   if (mode == "batch" && argc >= 6) {
     return CompareOutputs(*LoadModel(argv[2]), {argv + 5, argv + argc}, std::atof(argv[3]), std::atof(argv[4]));
   }
+  if (mode == "same" && argc >= 5) return CompareModels(*LoadModel(argv[2]), *LoadModel(argv[3]), {argv + 4, argv + argc});
+  if (mode == "steps" && argc >= 6) {
+    return CompareSteps(*LoadModel(argv[2]), argv[3], std::atof(argv[4]), std::atof(argv[5]), {argv + 6, argv + argc});
+  }
   if (mode == "samples" && argc == 7) return CompareSamples(*LoadModel(argv[2]), argv[3], argv[4], argv[5], std::atoi(argv[6]));
-  std::cerr << "usage: compare outputs|batch|samples ...\n";
+  std::cerr << "usage: compare outputs|batch|same|steps|samples ...\n";
   return 2;
 }

@@ -23,7 +23,9 @@ options
   --level all|extended|basic|disable   graph optimizations (default all)
   --batch-list LIST   one sample per line: NAME=FILE ... or, for one listed input, just FILE; paths are relative to LIST
   --split             a FILE that holds k tensors back to back is k samples
-  --write-inputs      also write input_<k>.bin (one sample only)
+  --write-inputs      also write input_<k>.bin (one sample; with --steps input_<k>/<step>.bin)
+  --steps N           N runs behind one another, samples 000000, 000001, ...; a made input lcg,S,... is lcg,S+<step>,... in each
+  --state IN=OUT      with --steps: from the second step on, input IN is the output OUT of the step before
   --labels FILE       top-1 and top-5 of output 0. A line is 'LABEL' (order of the samples) or 'STEM LABEL'; ties go to the lowest class
   --label-offset K    added to every label (default 0)
   --threads N         default 1
@@ -51,7 +53,7 @@ function loadOrt() {
 }
 
 function parseArgs(argv) {
-  const args = {inputs: [], level: 'all', threads: 1, labelOffset: 0};
+  const args = {inputs: [], states: [], level: 'all', threads: 1, labelOffset: 0};
   for (let i = 0; i < argv.length; ++i) {
     const value = () => {
       if (++i >= argv.length) throw new UsageError(`${argv[i - 1]} needs a value`);
@@ -67,6 +69,8 @@ function parseArgs(argv) {
       case '--label-offset': args.labelOffset = Number(value()); break;
       case '--threads': args.threads = Number(value()); break;
       case '--split': args.split = true; break;
+      case '--steps': args.steps = Number(value()); break;
+      case '--state': args.states.push(value().split('=')); break;
       case '--write-inputs': args.writeInputs = true; break;
       case '--info': args.info = true; break;
       case '--help': console.log(USAGE); process.exit(0); break;
@@ -75,6 +79,8 @@ function parseArgs(argv) {
   }
   if (!args.model) throw new UsageError('--model is missing');
   if (!args.info && !args.out) throw new UsageError('--out is missing');
+  if (args.steps !== undefined && !(Number.isInteger(args.steps) && args.steps > 0)) throw new UsageError('--steps needs a positive integer');
+  if (args.states.length && !args.steps) throw new UsageError('--state needs --steps');
   if (!LEVELS[args.level]) throw new UsageError(`--level '${args.level}' is none of ${Object.keys(LEVELS).join(', ')}`);
   return args;
 }
@@ -181,6 +187,24 @@ function makeSamples(ort, args, metas) {
   return {many: true, samples};
 }
 
+// The samples of --steps. A step's state inputs are in `carried`, which main fills from the results of the step before.
+function makeSteps(ort, args, metas, carried) {
+  const first = makeSamples(ort, args, metas);
+  if (first.many) throw new UsageError('--steps takes one sample, not a folder or a list');
+  const names = args.states.map(([name]) => name);
+  for (const name of names) if (!metas.has(name)) throw new UsageError(`--state: the model has no input '${name}'`);
+  const feeds = step => {
+    const tensors = {...first.samples[0].feeds()};
+    for (const input of args.inputs) {
+      const [kind, seed, ...range] = input.source.split(',');
+      if (step > 0 && names.includes(input.name)) tensors[input.name] = carried.get(input.name);
+      else if (kind === 'lcg') tensors[input.name] = makeTensor(ort, {...input, source: ['lcg', Number(seed) + step, ...range].join()}, metas.get(input.name));
+    }
+    return tensors;
+  };
+  return Array.from({length: args.steps}, (_, step) => ({stem: String(step).padStart(6, '0'), feeds: () => feeds(step)}));
+}
+
 function readBatchList(file, listed, lists) {
   for (const {input} of listed) lists.set(input.name, []);
   for (const line of fs.readFileSync(file, 'utf8').split('\n')) {
@@ -227,7 +251,8 @@ async function main() {
     return;
   }
   const metas = new Map(session.inputMetadata.map(m => [m.name, m]));
-  const {many, samples} = makeSamples(ort, args, metas);
+  const carried = new Map();
+  const {many, samples} = args.steps ? {many: true, samples: makeSteps(ort, args, metas, carried)} : makeSamples(ort, args, metas);
   const label = args.labels && readLabels(args.labels, args.labelOffset);
   const meta = {model: path.basename(args.model), runtime: `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`,
     level: args.level, inputs: [], outputs: []};
@@ -237,6 +262,10 @@ async function main() {
   for (const [i, sample] of samples.entries()) {
     const feeds = sample.feeds();
     const results = await session.run(feeds);
+    for (const [name, output] of args.states) {
+      if (!results[output]) throw new UsageError(`--state: the model has no output '${output}'`);
+      carried.set(name, results[output]);
+    }
     for (const [k, name] of session.outputNames.entries()) {
       const bytes = bytesOf(results[name], name);
       if (many) {
@@ -246,6 +275,12 @@ async function main() {
       all[k].push(Buffer.from(bytes));
       if (i === 0) meta.outputs.push({name, type: results[name].type, dims: [...results[name].dims], file: `output_${k}.bin`});
       else if (String(meta.outputs[k].dims) !== String(results[name].dims)) meta.outputs[k].dims_vary = true;
+    }
+    if (args.steps && args.writeInputs) {
+      for (const [k, input] of args.inputs.entries()) {
+        fs.mkdirSync(path.join(args.out, `input_${k}`), {recursive: true});
+        fs.writeFileSync(path.join(args.out, `input_${k}`, `${sample.stem}.bin`), bytesOf(feeds[input.name], input.name));
+      }
     }
     if (i === 0) {
       for (const [k, input] of args.inputs.entries()) {
