@@ -41,7 +41,10 @@ std::optional<ChannelAffine> BatchNormAffine(const Graph& graph, const Node& nod
 
 // The affine meaning of a node that reads `data`, when it has one.
 std::optional<ChannelAffine> AffineOf(const Graph& graph, const Node& node, ValueId data, int channel_axis, int64_t channels) {
-  if (node.op == OpKind::kBatchNormalization) return node.inputs[0] == data ? BatchNormAffine(graph, node, channels) : std::nullopt;
+  if (node.op == OpKind::kBatchNormalization) {
+    // Its channels are dimension 1, which a dense layer of rank 3 does not have its columns in.
+    return node.inputs[0] == data && channel_axis == 1 ? BatchNormAffine(graph, node, channels) : std::nullopt;
+  }
   if (node.op != OpKind::kMul && node.op != OpKind::kDiv && node.op != OpKind::kAdd && node.op != OpKind::kSub) return std::nullopt;
   if (node.attrs.Has("act_min") || node.attrs.Has("act_max")) return std::nullopt;
   const int other = OtherInput(node, data);
