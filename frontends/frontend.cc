@@ -6,7 +6,7 @@
 namespace omkit::frontends {
 
 absl::StatusOr<std::unique_ptr<ir::Graph>> Import(int framework, const ImportOptions& options) {
-  constexpr char kAdvice[] = "; supported: 5 (ONNX). Export the network to ONNX first (opset 1 to 23)";
+  constexpr char kAdvice[] = "; supported: 5 (ONNX). Export the network to ONNX first (opset 1 to 25)";
   switch (static_cast<Framework>(framework)) {
     case Framework::kOnnx: return ImportOnnx(options.model_path);
     case Framework::kCaffe: return absl::UnimplementedError(absl::StrCat("framework 0 (Caffe) is not supported", kAdvice));

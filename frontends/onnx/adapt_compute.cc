@@ -144,12 +144,6 @@ absl::Status BatchNormalization(OnnxNode& node) {
 
 absl::Status RMSNormalization(OnnxNode& node) { return LayerNormalization(node); }
 
-absl::Status Attention(OnnxNode& node) {
-  while (node.outputs.size() > 1 && !node.output_used[node.outputs.size() - 1]) node.outputs.pop_back();
-  node.attrs.Erase("softmax_precision");
-  return Direct(node);
-}
-
 absl::Status RoiAlign(OnnxNode& node) {
   if (node.opset < 16) node.attrs.Set("coordinate_transformation_mode", std::string("output_half_pixel"));
   return Direct(node);
@@ -218,6 +212,7 @@ absl::Status Variadic(OnnxNode& node) {
 
 absl::Status Cast(OnnxNode& node) {
   if (!node.attrs.Has("to")) return absl::InvalidArgumentError("attribute 'to' is missing");
+  node.attrs.Erase("round_mode");
   OMKIT_RETURN_IF_ERROR(TypeNumber(node, "to"));
   return Direct(node);
 }
@@ -249,6 +244,7 @@ absl::Status DFT(OnnxNode& node) {
 absl::Status CastLike(OnnxNode& node) {
   if (node.dtype(1) == DType::kUndefined) return absl::UnimplementedError("the type of input 1 is not known; use Cast");
   node.attrs.Set("to", static_cast<int64_t>(node.dtype(1)));
+  node.attrs.Erase("round_mode");
   node.inputs.resize(1);
   return Direct(node);
 }

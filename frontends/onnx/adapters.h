@@ -15,13 +15,15 @@
 //                       to be the last one, Flatten and Reshape are put around it
 //   BatchNormalization  spatial=0 is refused; training_mode=1 becomes the statistics of the batch and the running ones
 //   LayerNormalization  RMSNormalization too: outputs that nothing reads are dropped; stash_type must be 1
-//   Attention           attribute softmax_precision is dropped: the softmax is computed in at least float32
+//   Attention           attribute softmax_precision is dropped: the softmax is computed in at least float32; input nonpad_kv_seqlen (opset 24)
+//                       goes into the mask
+//   TensorScatter       ScatterElements at the positions behind write_indices; see adapt_transformer.cc
 //   RoiAlign            coordinate_transformation_mode=output_half_pixel before opset 16
 //   TfIdfVectorizer     pools of strings are refused
 //   FusedConv, FusedGemm, BiasGelu, QuickGelu, SkipNormalization, ArrayFeatureExtractor, Binarizer   see adapt_contrib.cc
 //   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
 //   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
-//   Cast                attribute to: an ONNX type number becomes the number of omkit's DType
+//   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; round_mode, which is about float8e8m0, is dropped
 //   CastLike            Cast to the type of input 1, which must be known when the node is imported
 //   Scatter             ScatterElements; the old name ended with opset 11
 //   TopK                attribute k (opset < 10) becomes input 1
@@ -94,6 +96,7 @@ absl::Status BrevitasQuant(OnnxNode& node);
 absl::Status FakeQuantize(OnnxNode& node);
 absl::Status RMSNormalization(OnnxNode& node);
 absl::Status Attention(OnnxNode& node);
+absl::Status TensorScatter(OnnxNode& node);
 absl::Status RoiAlign(OnnxNode& node);
 absl::Status TfIdfVectorizer(OnnxNode& node);
 absl::Status FusedConv(OnnxNode& node);

@@ -35,7 +35,7 @@ bool IsReduction(OpKind op) { return absl::string_view(ir::OpName(op)).substr(0,
 // The opset from which on the operator has every attribute that the node carries.
 int64_t OpsetOf(const Node& node) {
   const OnnxOp* row = FindOnnxOp(ir::OpName(node.op), kMaxOpset);
-  if (row == nullptr) return 0;
+  if (row == nullptr || node.op == OpKind::kSwish) return 0;  // Swish is written as Mul and Sigmoid
   int64_t opset = row->first_opset;
   for (absl::string_view word : absl::StrSplit(row->attributes, ' ', absl::SkipEmpty())) {
     const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('>', 1));

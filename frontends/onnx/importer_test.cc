@@ -208,7 +208,7 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
       {"opset 999", Around(999, relu), kLater, "opset 999"},
       {"opset 0", Around(0, relu), kBad, "opset 0"},
       {"ir version", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), -1), kBad, "IR version -1 does not exist"},
-      {"ir version 12", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), 12), kLater, "supported: 3 to 11"},
+      {"ir version 14", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), 14), kLater, "supported: 3 to 13"},
       {"other domain only",
        absl::StrCat("ir_version: 8 opset_import { domain: 'a' version: 1 } graph { ", kInputX,
                     " output { name: 'y' } node { name: 'n' op_type: 'F' domain: 'a' input: 'x' output: 'y' } }"),

@@ -19,9 +19,9 @@
 namespace omkit::frontends {
 
 constexpr int64_t kMinOpset = 1;
-constexpr int64_t kMaxOpset = 23;
+constexpr int64_t kMaxOpset = 25;
 constexpr int64_t kMinIrVersion = 3;
-constexpr int64_t kMaxIrVersion = 11;
+constexpr int64_t kMaxIrVersion = 13;
 
 // A node on its way into the graph. Arity and attribute types match the row; adapters edit it in place.
 struct OnnxNode {

@@ -2,9 +2,10 @@
 //
 // Attention: Q, K, V as [batch, heads, length, size] or [batch, length, heads * size] (then attributes q_num_heads and kv_num_heads tell the
 // heads); inputs attn_mask, past_key, past_value; outputs Y, present_key, present_value, qk_matmul_output. Scores are
-// Q K^T * scale, plus the mask, through softcap. Query head h reads key head h / (q_heads / kv_heads). A causal query i sees the keys up to
-// position past length + i. qk_matmul_output_mode: 0 the product, 1 with the mask added, 2 after softcap, 3 after Softmax.
-// A mask shorter than the keys is padded with "masked out".
+// Q K^T * scale, through softcap, plus the mask: the order of the corrected standard (onnx pull requests 7867 and 7913, which apply to opset 23
+// too; released texts up to onnx 1.21 have mask and softcap the other way round). Query head h reads key head h / (q_heads / kv_heads). A causal
+// query i sees the keys up to position past length + i. qk_matmul_output_mode: 0 the product, 1 after softcap, 2 with the mask added, 3 after
+// Softmax. A mask shorter than the keys is padded with "masked out". A query that sees nothing gives zeros (onnx pull request 8068).
 // RotaryEmbedding: X in the same two forms; caches [batch, length, half] or, with position_ids, [positions, half].
 #include <algorithm>
 #include <cmath>
@@ -220,14 +221,16 @@ absl::Status EvalAttention(const EvalContext& ctx) {
           row[j] = scale < 0 ? -sum : sum;
         }
         if (show != nullptr && mode == 0) std::copy(row.begin(), row.end(), show);
-        for (int64_t j = 0; j < total; ++j) row[j] += causal && j > f.past + i ? kMasked : mask.At(b, h, i, j);
-        if (show != nullptr && mode == 1) std::copy(row.begin(), row.end(), show);
         if (softcap != 0) {
           for (double& x : row) x = softcap * std::tanh(x / softcap);
         }
+        if (show != nullptr && mode == 1) std::copy(row.begin(), row.end(), show);
+        for (int64_t j = 0; j < total; ++j) row[j] += causal && j > f.past + i ? kMasked : mask.At(b, h, i, j);
         if (show != nullptr && mode == 2) std::copy(row.begin(), row.end(), show);
+        const bool sees = std::any_of(row.begin(), row.end(), [](double x) { return x != kMasked; });
         if (total > 0) SoftmaxRow(row.data(), total);
         if (show != nullptr && mode == 3) std::copy(row.begin(), row.end(), show);
+        if (!sees) continue;
         double* result = y.data() + out.At(b, h, i);
         for (int64_t j = 0; j < total; ++j) {
           for (int64_t c = 0; c < f.v.size; ++c) result[c] += row[j] * values[j * f.v.size + c];
