@@ -33,7 +33,7 @@ const big = list => list.map(v => BigInt(v));
 class Builder {
   constructor(seed) {
     this.r = new Random(seed);
-    this.opset = this.r.pick([11, 13, 14, 17, 18, 20]);
+    this.opset = this.r.pick([11, 13, 14, 17, 18, 20, 23, 24]);
     this.nodes = []; this.constants = []; this.inputs = []; this.count = 0;
   }
   input(type, dims, low, high) {
@@ -64,6 +64,8 @@ const axesForm = (b, op, x, axes, dims, attrs, since, type = x.type) =>
   b.opset >= since ? b.one(op, [x, b.ints(axes)], dims, attrs, type) : b.one(op, [x], dims, {...attrs, axes: big(axes)}, type);
 const bounded = (b, x) => b.one('Tanh', [x], x.dims);
 const positive = (b, x) => b.one('Add', [b.one('Abs', [x], x.dims), b.constant(FLOAT, [], [0.5])], x.dims);
+// Without ties that rounding errors would decide.
+const distinct = (b, x) => b.one('Add', [x, b.floats(x.dims)], x.dims);
 const asFloat = (b, x) => b.one('Cast', [x], x.dims, {to: 1n});
 
 const unary = (ops, prepare = (b, x) => x) => (b, x) => b.one(b.r.pick(ops), [prepare(b, x)], x.dims);
@@ -72,9 +74,62 @@ const otherFor = (b, x) => {
   return b.floats(dims.slice(b.r.int(0, dims.length)), -2, 2);
 };
 
+// x as [batch, length, heads * size] or [batch, heads, length, size], for the operators of transformers: {v, batch, heads, length, size}.
+function headed(b, x, even) {
+  const n = size(x.dims), divisors = [1, 2, 3, 4, 6, 8].filter(k => n % k === 0);
+  const batch = b.r.pick([1, 2].filter(k => n % k === 0)), rest = n / batch;
+  const length = b.r.pick(divisors.filter(k => rest % k === 0)), columns = rest / length;
+  const heads = b.r.pick([1, 2, 4].filter(k => columns % k === 0)), width = columns / heads;
+  if (even && width % 2 !== 0) return null;
+  const flat = b.r.coin(), dims = flat ? [batch, length, columns] : [batch, heads, length, width];
+  return {v: b.one('Reshape', [x, b.ints(dims)], dims), batch, heads, length, size: width, flat};
+}
+
+function rotary(b, x) {
+  const h = headed(b, x, true);
+  if (h === null) return null;
+  const r = b.r, part = h.size >= 4 && r.coin() ? 2 * r.int(1, h.size / 2) : 0, half = (part || h.size) / 2, positions = r.coin();
+  const cache = () => b.floats(positions ? [9, half] : [h.batch, h.length, half]);
+  const ids = () => b.constant(INT64, [h.batch, h.length], Array.from({length: h.batch * h.length}, () => r.int(0, 8)));
+  return b.one('RotaryEmbedding', [h.v, cache(), cache(), ...(positions ? [ids()] : [])], h.v.dims,
+    {interleaved: r.coin() ? 1n : 0n, rotary_embedding_dim: BigInt(part), ...(h.flat ? {num_heads: BigInt(h.heads)} : {})});
+}
+
+// Q from x; keys and values made. Any of the four outputs of the operator may be the result.
+function attention(b, x) {
+  const r = b.r, h = headed(b, bounded(b, x), false), kvHeads = r.pick([1, 2, 4].filter(k => h.heads % k === 0));
+  const width = r.int(1, 5), fresh = r.int(1, 6), past = r.int(0, 2) === 0 ? r.int(1, 3) : 0, total = past + fresh;
+  const side = d => h.flat ? b.floats([h.batch, fresh, kvHeads * d]) : b.floats([h.batch, kvHeads, fresh, d]);
+  const inputs = [h.v, side(h.size), side(width), null, null, null, null];
+  const leading = r.pick([[], [1], [h.heads], [h.batch, h.heads], [1, h.heads], [h.batch, 1]]), mask = [...leading, h.length, total];
+  const seen = () => Array.from({length: size(mask)}, (_, i) => i % total === 0 || r.coin() ? 1 : 0);  // each query sees the first key
+  const kind = r.int(0, 2);
+  if (kind === 1) inputs[3] = b.floats(mask);
+  if (kind === 2) inputs[3] = b.constant(BOOL, mask, seen());
+  if (past > 0) inputs[4] = b.floats([h.batch, kvHeads, past, h.size]), inputs[5] = b.floats([h.batch, kvHeads, past, width]);
+  if (b.opset >= 24 && past === 0 && r.int(0, 2) === 0) inputs[6] = b.constant(INT64, [h.batch], Array.from({length: h.batch}, () => r.int(1, total)));
+  while (inputs.at(-1) === null) inputs.pop();
+  // ONNX Runtime lets a lone causal query see all keys; the standard lets it see those up to its own position.
+  const causal = (h.length > 1 || fresh === 1) && r.int(0, 2) === 0;
+  const attrs = {is_causal: causal ? 1n : 0n, softcap: r.pick([0, 0, 0.75]), ...(r.coin() ? {scale: r.pick([0.3, 1.5])} : {}),
+    ...(h.flat ? {q_num_heads: BigInt(h.heads), kv_num_heads: BigInt(kvHeads)} : {})};
+  const y = {type: FLOAT, dims: h.flat ? [h.batch, h.length, h.heads * width] : [h.batch, h.heads, h.length, width]};
+  const outputs = [y, {type: FLOAT, dims: [h.batch, kvHeads, total, h.size]}, {type: FLOAT, dims: [h.batch, kvHeads, total, width]},
+    {type: FLOAT, dims: [h.batch, h.heads, h.length, total]}];
+  const shown = r.int(0, 5);
+  if (shown < 3 && inputs[6] === undefined) return b.add('Attention', inputs, outputs.slice(0, r.coin() ? 1 : 3), attrs);
+  if (inputs[6] !== undefined && shown < 4) return b.add('Attention', inputs, outputs.slice(0, 1), attrs);
+  // ONNX Runtime has the lowest number where the standard adds -infinity (mode 2), and zeros where its softmax of nothing is NaN (mode 3).
+  const modes = [0, 1, ...(causal || kind === 2 || inputs[6] !== undefined ? [] : [2]), ...(causal && inputs[6] !== undefined ? [] : [3])];
+  b.add('Attention', inputs, outputs, {...attrs, qk_matmul_output_mode: BigInt(r.pick(modes))});
+  const name = b.nodes.at(-1).outputs;
+  const which = shown === 3 && inputs[6] === undefined ? r.int(1, 2) : 3;
+  return {name: name[which], ...outputs[which]};
+}
+
 const rules = {
   simple: unary(['Relu', 'Sigmoid', 'Tanh', 'Abs', 'Neg', 'Softsign', 'Erf', 'Atan', 'Sin', 'Cos', 'Identity', 'Softplus']),
-  // These jump: only the input itself, which has no rounding errors yet, goes through them.
+  // These jump, and so does the Cast of `integers`: only the input itself, which has no rounding errors yet, goes through them.
   steps: (b, x) => b.nodes.length === 0 ? b.one(b.r.pick(['Floor', 'Ceil', 'Sign', 'Round']), [x], x.dims) : null,
   domain: unary(['Asin', 'Acos', 'Atanh', 'Exp', 'Sinh', 'Cosh', 'Tan', 'Asinh'], (b, x) => b.one('Mul', [bounded(b, x), b.constant(FLOAT, [], [0.9])], x.dims)),
   positive: unary(['Sqrt', 'Log', 'Reciprocal'], positive),
@@ -101,6 +156,7 @@ const rules = {
     return asFloat(b, b.one('Not', [b.one(b.r.pick(['And', 'Or', 'Xor']), [p, q], x.dims, {}, BOOL)], x.dims, {}, BOOL));
   },
   integers: (b, x) => {
+    if (b.nodes.length > 0) return null;
     const i = b.one('Cast', [b.one('Mul', [x, b.constant(FLOAT, [], [10])], x.dims)], x.dims, {to: 7n}, INT64);
     const k = b.constant(INT64, [], [b.r.int(1, 7)]);
     const op = b.r.pick(['Add', 'Sub', 'Mul', 'Mod', ...(b.opset >= 12 ? ['Max', 'Min'] : [])]);
@@ -108,7 +164,7 @@ const rules = {
   },
   fmod: (b, x) => b.one('Mod', [x, b.constant(FLOAT, [], [0.7])], x.dims, {fmod: 1n}),
   softmax: (b, x) => b.one(b.r.pick(['Softmax', 'LogSoftmax']), [x], x.dims, {axis: BigInt(b.opset >= 13 ? b.r.int(-x.dims.length, x.dims.length - 1) : x.dims.length - 1)}),
-  hardmax: (b, x) => b.one('Hardmax', [x], x.dims, {axis: BigInt(x.dims.length - 1)}),
+  hardmax: (b, x) => b.one('Hardmax', [distinct(b, x)], x.dims, {axis: BigInt(x.dims.length - 1)}),
   reduce: (b, x) => {
     const op = b.r.pick(['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceL1', 'ReduceL2', 'ReduceSumSquare', 'ReduceLogSumExp']);
     const axis = b.r.int(0, x.dims.length - 1), keep = b.r.coin() || x.dims.length === 1;
@@ -117,7 +173,7 @@ const rules = {
   },
   arg: (b, x) => {
     const axis = b.r.int(0, x.dims.length - 1);
-    return asFloat(b, b.one(b.r.pick(['ArgMax', 'ArgMin']), [x], x.dims.map((d, i) => i === axis ? 1 : d), {axis: BigInt(axis)}, INT64));
+    return asFloat(b, b.one(b.r.pick(['ArgMax', 'ArgMin']), [distinct(b, x)], x.dims.map((d, i) => i === axis ? 1 : d), {axis: BigInt(axis)}, INT64));
   },
   topk: (b, x) => {
     const axis = b.r.int(0, x.dims.length - 1), k = b.r.int(1, x.dims[axis]), dims = x.dims.map((d, i) => i === axis ? k : d);
@@ -194,7 +250,7 @@ const rules = {
   scatterND: (b, x) => b.one('ScatterND', [x, b.constant(INT64, [1, 1], [b.r.int(0, x.dims[0] - 1)]), b.floats([1, ...x.dims.slice(1)])], x.dims),
   trilu: (b, x) => b.opset >= 14 && x.dims.length >= 2 ? b.one('Trilu', [x, b.constant(INT64, [], [b.r.int(-1, 1)])], x.dims, {upper: b.r.coin() ? 1n : 0n}) : null,
   onehot: (b, x) => {
-    const index = b.one('ArgMax', [x], x.dims.slice(0, -1), {axis: BigInt(x.dims.length - 1), keepdims: 0n}, INT64);
+    const index = b.one('ArgMax', [distinct(b, x)], x.dims.slice(0, -1), {axis: BigInt(x.dims.length - 1), keepdims: 0n}, INT64);
     return x.dims.length < 2 ? null : b.one('OneHot', [index, b.ints([x.dims.at(-1)]), b.constant(FLOAT, [2], [-0.5, 0.75])], x.dims);
   },
   matmul: (b, x) => {
@@ -244,7 +300,8 @@ const rules = {
   layerNorm: (b, x) => b.opset >= 17 ? b.one('LayerNormalization', [x, b.floats([x.dims.at(-1)]), b.floats([x.dims.at(-1)])], x.dims, {axis: -1n, epsilon: 0.01}) : null,
   lrn: (b, x) => x.dims.length === 4 ? b.one('LRN', [x], x.dims, {size: 3n}) : null,
   lpNorm: (b, x) => b.one('LpNormalization', [positive(b, x)], x.dims, {axis: BigInt(x.dims.length - 1), p: b.r.coin() ? 1n : 2n}),
-  meanVariance: (b, x) => x.dims.length === 4 && size(x.dims.slice(2)) > 1 ? b.one('MeanVarianceNormalization', [b.one('Add', [x, b.floats(x.dims)], x.dims)], x.dims, {axes: [0n, 2n, 3n]}) : null,
+  // ONNX Runtime takes E[x^2] - E[x]^2, which rounding makes negative (then NaN) for a constant plane: noise goes before it.
+  meanVariance: (b, x) => x.dims.length === 4 && size(x.dims.slice(2)) > 1 ? b.one('MeanVarianceNormalization', [distinct(b, x)], x.dims, {axes: [0n, 2n, 3n]}) : null,
   resize: (b, x) => {
     if (x.dims.length !== 4 || size(x.dims) > 2000 || b.opset < 13) return null;
     const f = b.r.int(1, 3), mode = b.r.pick(['nearest', 'linear']);
@@ -264,6 +321,21 @@ const rules = {
     const attrs = {hidden_size: BigInt(h), direction, ...(op === 'GRU' ? {linear_before_reset: b.r.coin() ? 1n : 0n} : {})};
     const y = b.one(op, [x, b.floats([d, g * h, i]), b.floats([d, g * h, h]), b.floats([d, 2 * g * h])], [t, d, n, h], attrs);
     return b.one('Reshape', [y, b.ints([t, d * n, h])], [t, d * n, h]);
+  },
+  rmsNorm: (b, x) => {
+    if (b.opset < 23) return null;
+    const axis = b.r.int(0, x.dims.length - 1);
+    return b.one('RMSNormalization', [x, b.floats(x.dims.slice(axis))], x.dims, {axis: BigInt(b.r.coin() ? axis : axis - x.dims.length), epsilon: 0.01});
+  },
+  swish: (b, x) => b.opset >= 24 ? b.one('Swish', [x], x.dims, b.r.coin() ? {alpha: b.r.pick([0.5, 1.5])} : {}) : null,
+  rotary: (b, x) => b.opset >= 23 ? rotary(b, x) : null,
+  attention: (b, x) => b.opset >= 23 ? attention(b, x) : null,
+  tensorScatter: (b, x) => {
+    if (b.opset < 24 || x.dims.length < 2) return null;
+    const axis = b.r.int(1, x.dims.length - 1), n = b.r.int(1, x.dims[axis]), dims = x.dims.map((d, i) => i === axis ? n : d), circular = b.r.coin();
+    const starts = b.constant(INT64, [dims[0]], Array.from({length: dims[0]}, () => b.r.int(0, x.dims[axis] - (circular ? 1 : n))));
+    return b.one('TensorScatter', [x, b.floats(dims), ...(b.r.coin() ? [starts] : [b.constant(INT64, [dims[0]], Array(dims[0]).fill(0))])], x.dims,
+      {axis: BigInt(axis - (b.r.coin() ? x.dims.length : 0)), mode: circular ? 'circular' : 'linear'});
   },
   quantize: (b, x) => {
     const s = b.constant(FLOAT, [], [0.05]), z = b.constant(2, [], [b.r.int(100, 150)]);
