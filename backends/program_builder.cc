@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "backends/kernels/copy/copy.h"
 #include "base/checked.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "ir/op.h"
 #include "ir/ops/window.h"
@@ -450,6 +451,7 @@ absl::StatusOr<runtime::Program> ProgramBuilder::Finish() {
   }
   OMKIT_ASSIGN_OR_RETURN(const runtime::MemoryPlan plan, runtime::PlanMemory(arena));
   for (size_t i = 0; i < arena_ids.size(); ++i) blocks_[arena_ids[i]].offset = plan.offsets[i];
+  Log(LogLevel::kDebug, absl::StrCat("working memory: ", plan.total, " bytes; ", plan.lower_bound, " are live at once"));
 
   runtime::Program program;
   program.model_name = graph_.name;

@@ -252,7 +252,7 @@ TileFunction PickTile(Mode mode, int pixels, bool whole) {
 // unrolled, so the products of a tile overlap the epilogue of the tile before. The list is padded to a multiple of four.
 constexpr int kShortTile = 4;
 
-template <int kRuns, int kRunSteps, int kHalves, bool kWhole>
+template <int kRuns, int kRunSteps, int kHalves, bool kWhole, Mode kMode>
 __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& finish, const Pixels& pixels, int count) {
   constexpr int kSteps = kRuns * kRunSteps;
   const Block b = block;  // local copies cannot be changed by the stores of bytes
@@ -285,7 +285,7 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
       }
     }
     __m512i packed[kShortTile];
-    FinishPixels<0, Mode::kPlain>(b, f, acc, multiplier, pixels.out + i, pixels.residual + i, packed);
+    FinishPixels<0, kMode>(b, f, acc, multiplier, pixels.out + i, pixels.residual + i, packed);
     if constexpr (kHalves == 2) StoreWide<kShortTile, kWhole>(b, f, packed, pixels.out + i);
     else StoreHalf<kShortTile, kWhole>(b, f, packed, pixels.out + i);
   }
@@ -293,15 +293,18 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
 
 typedef void (*ShortFunction)(const Block&, const Finish&, const Pixels&, int);
 
-template <int kRuns, int kRunSteps>
+template <int kRuns, int kRunSteps, Mode kMode = Mode::kPlain>
 ShortFunction PickShort(bool half, bool whole) {
-  if (half) return whole ? ShortTiles<kRuns, kRunSteps, 1, true> : ShortTiles<kRuns, kRunSteps, 1, false>;
-  return whole ? ShortTiles<kRuns, kRunSteps, 2, true> : ShortTiles<kRuns, kRunSteps, 2, false>;
+  if (half) return whole ? ShortTiles<kRuns, kRunSteps, 1, true, kMode> : ShortTiles<kRuns, kRunSteps, 1, false, kMode>;
+  return whole ? ShortTiles<kRuns, kRunSteps, 2, true, kMode> : ShortTiles<kRuns, kRunSteps, 2, false, kMode>;
 }
 
 // The function for this block's number of steps, or null.
-ShortFunction PickShort(const Block& b, bool half, bool whole) {
+ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole) {
   if (b.inner_runs != 1) return nullptr;
+  // The last layer of a bottleneck block adds its residual to the product of 64 channels.
+  if (mode == Mode::kResidual && b.runs == 1 && b.run_bytes == 64) return PickShort<1, 16, Mode::kResidual>(half, whole);
+  if (mode != Mode::kPlain) return nullptr;
   if (b.runs == 3 && b.run_bytes == 12) return PickShort<3, 3>(half, whole);
   if (b.runs != 1) return nullptr;
   switch (b.run_bytes) {
@@ -317,7 +320,7 @@ ShortFunction PickShort(const Block& b, bool half, bool whole) {
 
 void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, int count) {
   const bool half = b.width == kZmmSlots / 2, whole = b.count == b.width;
-  if (const ShortFunction run = mode == Mode::kPlain && count >= kShortTile ? PickShort(b, half, whole) : nullptr) {
+  if (const ShortFunction run = count >= kShortTile ? PickShort(b, mode, half, whole) : nullptr) {
     return run(b, f, pixels, count);
   }
   const int tile = half ? kHalfTile : kTile;
