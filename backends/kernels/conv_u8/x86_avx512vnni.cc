@@ -104,22 +104,21 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
   } while (--left != 0);
 }
 
-// The residual of one pixel in slot order.
+// The residual of one pixel in slot order: (q - zero) * multiplier. Words under the exponent of 2^23 are the floats 2^23 + q; both
+// differences are exact.
 template <int kHalves>
 OMKIT_INLINE void LoadResidual(const Block& b, const Finish& f, const uint8_t* residual, __m512 (&side)[kHalves]) {
-  const __m512i zero = _mm512_set1_epi32(f.residual_zero);
   const __m512 multiplier = _mm512_set1_ps(f.residual_multiplier);
-  __m512i q[kHalves];
   if constexpr (kHalves == 1) {
-    q[0] = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>(MaskOf(b)), residual + b.oc));
+    const __m512i q = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>(MaskOf(b)), residual + b.oc));
+    side[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(q, _mm512_set1_epi32(f.residual_zero))), multiplier);
   } else {
-    const __m512i bytes = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(MaskOf(b), residual + b.oc));
-    const __m512i spread = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3), bytes);
-    const __m512i words = _mm512_unpacklo_epi8(spread, _mm512_setzero_si512());
-    q[0] = _mm512_unpacklo_epi16(words, _mm512_setzero_si512());
-    q[1] = _mm512_unpackhi_epi16(words, _mm512_setzero_si512());
+    const __m512i words = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(MaskOf(b), residual + b.oc));
+    const __m512i exponent = _mm512_set1_epi16(0x4b00);
+    const __m512 zero = _mm512_set1_ps(8388608.0f + static_cast<float>(f.residual_zero));
+    side[0] = _mm512_mul_ps(_mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpacklo_epi16(words, exponent)), zero), multiplier);
+    side[1] = _mm512_mul_ps(_mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(words, exponent)), zero), multiplier);
   }
-  for (int h = 0; h < kHalves; ++h) side[h] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(q[h], zero)), multiplier);
 }
 
 template <Mode kMode, int kHalves>
