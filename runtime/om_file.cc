@@ -11,6 +11,7 @@
 #include "runtime/arena.h"
 #include "runtime/om_layout.h"
 #include "runtime/om_sections.h"
+#include "runtime/verified_files.h"
 
 #define XXH_INLINE_ALL
 #include "xxhash.h"
@@ -177,8 +178,16 @@ absl::Status TakeWeights(const uint8_t* data, uint64_t size, LoadedOm* om) {
   return absl::OkStatus();
 }
 
-// `owner` keeps the image alive; nullptr: the weights are copied.
-absl::StatusOr<LoadedOm> LoadImage(const uint8_t* data, size_t size, std::shared_ptr<const void> owner, const OmOptions& options) {
+absl::Status CheckWeights(const TableRow& row, const uint8_t* weights, const VerifiedFile* file) {
+  if (file != nullptr && file->Recorded(row.hash)) return absl::OkStatus();
+  OMKIT_RETURN_IF_ERROR(CheckHash(row, weights));
+  if (file != nullptr) file->Record(row.hash);
+  return absl::OkStatus();
+}
+
+// `owner` keeps the image alive; nullptr: the weights are copied. `file`: where a mapped image comes from, or nullptr.
+absl::StatusOr<LoadedOm> LoadImage(const uint8_t* data, size_t size, std::shared_ptr<const void> owner, const OmOptions& options,
+                                   const VerifiedFile* file) {
   OMKIT_ASSIGN_OR_RETURN(const Image image, ReadImage(data, size));
   OMKIT_RETURN_IF_ERROR(CheckOtherSections(image));
   OMKIT_ASSIGN_OR_RETURN(const std::string manifest, TakeSection(image, OmSection::kManifest));
@@ -193,7 +202,7 @@ absl::StatusOr<LoadedOm> LoadImage(const uint8_t* data, size_t size, std::shared
     om.weights_size = weights->length;
     om.owner = std::move(owner);
   }
-  OMKIT_RETURN_IF_ERROR(CheckHash(*weights, om.weights));
+  OMKIT_RETURN_IF_ERROR(CheckWeights(*weights, om.weights, file));
   OMKIT_RETURN_IF_ERROR(ParseManifest(manifest, &om.program));
   OMKIT_RETURN_IF_ERROR(ParsePlan(plan, &om.program));
   OMKIT_RETURN_IF_ERROR(TakeShapes(image, &om.program.shapes));
@@ -263,9 +272,10 @@ absl::Status WriteOm(const ShapedProgram& program, const std::string& path) {
 absl::StatusOr<LoadedOm> LoadOm(const std::string& path, const OmOptions& options) {
   absl::StatusOr<LoadedOm> om;
   if (options.map_weights) {
+    const VerifiedFile state(path);
     OMKIT_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
     const auto owner = std::make_shared<const MappedFile>(std::move(file));
-    om = LoadImage(owner->data(), owner->size(), owner, options);
+    om = LoadImage(owner->data(), owner->size(), owner, options, &state);
   } else {
     OMKIT_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
     om = LoadOmFromMemory(bytes.data(), bytes.size(), options);
@@ -275,7 +285,7 @@ absl::StatusOr<LoadedOm> LoadOm(const std::string& path, const OmOptions& option
 }
 
 absl::StatusOr<LoadedOm> LoadOmFromMemory(const void* data, size_t size, const OmOptions& options) {
-  return LoadImage(static_cast<const uint8_t*>(data), size, nullptr, options);
+  return LoadImage(static_cast<const uint8_t*>(data), size, nullptr, options, nullptr);
 }
 
 absl::StatusOr<LoadedOm> LoadedOmFrom(ShapedProgram program, const OmOptions& options) {

@@ -1,9 +1,15 @@
 #include "runtime/om_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <random>
 
@@ -13,6 +19,7 @@
 #include "runtime/model.h"
 #include "runtime/om_generated.h"
 #include "runtime/om_sections.h"
+#include "runtime/verified_files.h"
 
 namespace omkit::runtime {
 namespace {
@@ -162,6 +169,73 @@ TEST(OmFile, NoSuchFileAndNoModel) {
   EXPECT_EQ(LoadOm(::testing::TempDir()).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(LoadStatus("").code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(LoadStatus("PK\3\4 something else entirely, long enough for a header of sixty-four bytes").code(), absl::StatusCode::kInvalidArgument);
+}
+
+constexpr char kSettled[] = "/bin/sh";
+
+// Changes a byte in place.
+void FlipBit(const std::string& path, uint64_t at) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(at));
+  const char old = static_cast<char>(file.get());
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(old ^ 1));
+}
+
+TEST(OmFile, ARecordIsOfTheVeryFile) {
+  const std::string path = TestPath("recorded.om");
+  ASSERT_TRUE(WriteOm(FakeProgram(), path).ok());
+  const absl::StatusOr<LoadedOm> om = LoadOm(path);
+  ASSERT_TRUE(om.ok()) << om.status();
+  uint64_t weights = 0;
+  for (const OmSectionInfo& section : om->sections) {
+    if (section.type == static_cast<uint32_t>(OmSection::kWeights)) weights = section.offset;
+  }
+  ASSERT_GT(weights, 0u);
+  // Too new to be recorded; and a file that changes later is not the recorded one.
+  FlipBit(path, weights);
+  EXPECT_EQ(LoadOm(path).status().code(), absl::StatusCode::kDataLoss);
+  FlipBit(path, weights);
+  EXPECT_TRUE(LoadOm(path).ok());
+  const std::array<uint8_t, 16> hash = {1, 2, 3};
+  const std::array<uint8_t, 16> other = {1, 2, 4};
+  const VerifiedFile fresh(path);
+  fresh.Record(hash);
+  EXPECT_FALSE(fresh.Recorded(hash)) << "less than two seconds old";
+  // The shell was not written just now.
+  const VerifiedFile settled(kSettled);
+  EXPECT_FALSE(settled.Recorded(hash));
+  settled.Record(hash);
+  EXPECT_TRUE(settled.Recorded(hash));
+  EXPECT_FALSE(settled.Recorded(other));
+  EXPECT_FALSE(VerifiedFile(path).Recorded(hash));
+  const VerifiedFile absent(path + ".absent");
+  absent.Record(hash);
+  EXPECT_FALSE(absent.Recorded(hash));
+}
+
+TEST(OmFile, RecordsAreSharedThroughAFolder) {
+  const std::string folder = TestPath("verified");
+  ASSERT_EQ(mkdir(folder.c_str(), 0755), 0);
+  const std::array<uint8_t, 16> hash = {9, 8, 7};
+  const auto recorded = [&] {  // in another process, which has no record of its own
+    const pid_t child = fork();
+    if (child == 0) _exit(VerifiedFile(kSettled).Recorded(hash) ? 1 : 0);
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status) == 1;
+  };
+  EXPECT_FALSE(recorded());
+  setenv("OMKIT_VERIFIED_DIR", folder.c_str(), 1);
+  const pid_t child = fork();
+  if (child == 0) {
+    VerifiedFile(kSettled).Record(hash);
+    _exit(0);
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(recorded());
+  unsetenv("OMKIT_VERIFIED_DIR");
+  EXPECT_FALSE(recorded());
 }
 
 TEST(OmFile, EveryTruncationIsRefused) {
