@@ -15,27 +15,58 @@ ARM = {
     "i8mm": ["-march=armv8.2-a+dotprod+i8mm"],
 }
 
-# No effect on values: the kernels read neither errno nor floating-point exception flags. They also run where no operating system has set up
-# the guard value of a stack protector (//tools/omkit_rt).
-_COPTS = ["-O3", "-fno-exceptions", "-fno-stack-protector", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wno-psabi"]
+# Tiers that share another one's code in families that do not use dot products; tiers.inc holds the same pairs.
+_PLAIN = {
+    "avxvnni": "avx2",
+    "neon": "generic",
+    "dotprod": "generic",
+    "i8mm": "generic",
+}
 
-def tier_library(name, generic, special = {}, textual_hdrs = [], deps = []):
-    """A cc_library `name` that holds one object per tier of the target CPU, plus the portable one.
+# No effect on values: the kernels read neither errno nor floating-point exception flags. They also run where no operating system has set up
+# the guard value of a stack protector (//tools/omkit_rt). Nothing is ever thrown through them, so they need no tables for unwinding; frame
+# pointers serve profilers.
+_COPTS = [
+    "-O3",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-exceptions",
+    "-fno-math-errno",
+    "-fno-stack-protector",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+    "-Wno-psabi",
+]
+
+# On aarch64 the portable tier is the one of every machine.
+_SMALL = select({
+    "@platforms//cpu:x86_64": ["-Os"],
+    "//conditions:default": [],
+})
+
+def tier_library(name, generic, special = {}, every_tier = False, small = False, textual_hdrs = [], deps = []):
+    """A cc_library `name` that holds the objects of the target CPU's tiers and the portable one.
 
     Args:
       name: name of the library.
       generic: source used for every tier that has no entry in `special`.
       special: tier name -> source.
+      every_tier: compile tiers with dot products for themselves, instead of sharing code as `plain` in tiers.inc says.
+      small: compile the portable tier of x86-64 for size: machines without AVX2 spend their time in the C library's fmaf there.
       textual_hdrs: headers of this folder that the sources include.
       deps: libraries whose headers the sources include; only plain structs may be used from them.
     """
-    for cpu, table in [("", {"generic": []}), ("x86_64", X86), ("aarch64", ARM)]:
+    for tier in special:
+        if tier in _PLAIN and not every_tier:
+            fail("%s has code of its own for %s, so it needs every_tier = True and `tier::` instead of `plain::` in its rows" % (name, tier))
+    x86 = {tier: flags for tier, flags in X86.items() if every_tier or tier not in _PLAIN}
+    arm = {tier: flags for tier, flags in ARM.items() if every_tier or tier not in _PLAIN}
+    for cpu, table in [("", {"generic": []}), ("x86_64", x86), ("aarch64", arm)]:
         for tier, flags in table.items():
             cc_library(
                 name = "%s_%s" % (name, tier),
                 srcs = [special.get(tier, generic)],
                 textual_hdrs = textual_hdrs,
-                copts = flags + _COPTS + ["-DOMKIT_TIER_NAMESPACE=" + tier],
+                copts = flags + _COPTS + ["-DOMKIT_TIER_NAMESPACE=" + tier] + (_SMALL if small and not cpu else []),
                 linkstatic = True,
                 target_compatible_with = ["@platforms//cpu:" + cpu] if cpu else [],
                 deps = ["//backends/kernels:tier"] + deps,
@@ -43,8 +74,8 @@ def tier_library(name, generic, special = {}, textual_hdrs = [], deps = []):
     cc_library(
         name = name,
         deps = [":%s_generic" % name] + select({
-            "@platforms//cpu:x86_64": [":%s_%s" % (name, tier) for tier in X86],
-            "@platforms//cpu:aarch64": [":%s_%s" % (name, tier) for tier in ARM],
+            "@platforms//cpu:x86_64": [":%s_%s" % (name, tier) for tier in x86],
+            "@platforms//cpu:aarch64": [":%s_%s" % (name, tier) for tier in arm],
             "//conditions:default": [],
         }),
     )

@@ -176,14 +176,18 @@ OMKIT_INLINE F32 operator+(F32 a, F32 b) { OMKIT_QUADS(F32, a.v[i] + b.v[i]); }
 OMKIT_INLINE F32 operator-(F32 a, F32 b) { OMKIT_QUADS(F32, a.v[i] - b.v[i]); }
 OMKIT_INLINE F32 operator*(F32 a, F32 b) { OMKIT_QUADS(F32, a.v[i] * b.v[i]); }
 OMKIT_INLINE F32 operator/(F32 a, F32 b) { OMKIT_QUADS(F32, a.v[i] / b.v[i]); }
-OMKIT_INLINE Quad FmaQuad(Quad a, Quad b, Quad c) {
 #if defined(__aarch64__)
-  return (Quad)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+OMKIT_INLINE F32 Fma(F32 a, F32 b, F32 c) { OMKIT_QUADS(F32, (Quad)vfmaq_f32((float32x4_t)c.v[i], (float32x4_t)a.v[i], (float32x4_t)b.v[i])); }
 #else
-  return Quad{__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]), __builtin_fmaf(a[3], b[3], c[3])};
-#endif
+// Sixteen calls of the C library: once here, not at every use.
+[[maybe_unused]] __attribute__((noinline)) void FmaLanes(const float* a, const float* b, float* c) {
+  for (int i = 0; i < kWidth; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
 }
-OMKIT_INLINE F32 Fma(F32 a, F32 b, F32 c) { OMKIT_QUADS(F32, FmaQuad(a.v[i], b.v[i], c.v[i])); }
+OMKIT_INLINE F32 Fma(F32 a, F32 b, F32 c) {
+  FmaLanes(reinterpret_cast<const float*>(&a), reinterpret_cast<const float*>(&b), reinterpret_cast<float*>(&c));
+  return c;
+}
+#endif
 OMKIT_INLINE F32 Sqrt(F32 a) {
   OMKIT_QUADS(F32, (Quad{__builtin_sqrtf(a.v[i][0]), __builtin_sqrtf(a.v[i][1]), __builtin_sqrtf(a.v[i][2]), __builtin_sqrtf(a.v[i][3])}));
 }

@@ -82,7 +82,7 @@ void StepRunner::Reset(int operand, const std::vector<uint8_t>& bytes) { std::me
 
 std::vector<Isa> RunnableTiers() {
   std::vector<Isa> tiers;
-#define OMKIT_TIER(tier, isa) \
+#define OMKIT_TIER(tier, isa, plain) \
   if (CpuSupports(isa)) tiers.push_back(isa);
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER

@@ -16,11 +16,11 @@
 
 namespace omkit::kernels {
 
-#define DECLARE(tier, isa, name, Function, ...) \
-  namespace tier {                              \
-  void Function(const KernelArgs& args);        \
+#define DECLARE(tier, isa, code, name, Function, ...) \
+  namespace code {                                    \
+  void Function(const KernelArgs& args);              \
   }
-#define OMKIT_TIER(tier, isa) RT_KERNELS(DECLARE, tier, isa)
+#define OMKIT_TIER(tier, isa, plain) RT_KERNELS(DECLARE, tier, isa, plain)
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 #undef DECLARE
@@ -66,9 +66,9 @@ int64_t SoftmaxScratch(const void* params) {
 }
 
 constexpr Kernel kRows[] = {
-#define ROW(tier, isa, name, Function, Params, least, most, writes, Constants, scratch) \
-  {name "." #tier, isa, kernels::tier::Function, sizeof(Params), least, most, writes, Constants::Bytes, Constants::LayOut, scratch},
-#define OMKIT_TIER(tier, isa) RT_KERNELS(ROW, tier, isa)
+#define ROW(tier, isa, code, name, Function, Params, least, most, writes, Constants, scratch) \
+  {name "." #tier, isa, kernels::code::Function, sizeof(Params), least, most, writes, Constants::Bytes, Constants::LayOut, scratch},
+#define OMKIT_TIER(tier, isa, plain) RT_KERNELS(ROW, tier, isa, plain)
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 #undef ROW
@@ -78,7 +78,7 @@ constexpr struct {
   const char* name;
   Isa isa;
 } kTiers[] = {
-#define OMKIT_TIER(tier, isa) {#tier, isa},
+#define OMKIT_TIER(tier, isa, plain) {#tier, isa},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -12,8 +12,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)                                    \
-  namespace tier {                                               \
+#define OMKIT_TIER(tier, isa, plain)                             \
+  namespace plain {                                              \
   void AippRows(const AippPlan& plan, const AippRowsArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -105,9 +105,9 @@ void Run(const runtime::Step& step, const runtime::KernelContext& context) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa)                                                          \
-  {"aipp." #tier, Verify<false>, ScratchBytes, Prepare, Run<tier::AippRows>, 1u << 1}, \
-      {"aipp_dynamic." #tier, Verify<true>, ScratchBytes, Prepare, Run<tier::AippRows>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain)                                                    \
+  {"aipp." #tier, Verify<false>, ScratchBytes, Prepare, Run<plain::AippRows>, 1u << 1}, \
+      {"aipp_dynamic." #tier, Verify<true>, ScratchBytes, Prepare, Run<plain::AippRows>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

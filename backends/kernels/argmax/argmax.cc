@@ -6,8 +6,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)          \
-  namespace tier {                     \
+#define OMKIT_TIER(tier, isa, plain)   \
+  namespace plain {                    \
   void ArgMax(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -34,7 +34,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"argmax." #tier, Verify, nullptr, nullptr, RunTier<tier::ArgMax>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain) {"argmax." #tier, Verify, nullptr, nullptr, RunTier<plain::ArgMax>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -111,7 +111,7 @@ void Run(const KernelArgs& args) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"cast." #tier, Verify, nullptr, nullptr, RunTier<Run>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain) {"cast." #tier, Verify, nullptr, nullptr, RunTier<Run>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -9,8 +9,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)           \
-  namespace tier {                      \
+#define OMKIT_TIER(tier, isa, plain)    \
+  namespace plain {                     \
   void ConvF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -23,7 +23,7 @@ constexpr int64_t kPanel = 16;
 absl::Status Verify(const runtime::Step& step) { return VerifyConvF32(step, /*depthwise=*/false); }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"conv_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::ConvF32>, 1u << 3},
+#define OMKIT_TIER(tier, isa, plain) {"conv_f32." #tier, Verify, nullptr, nullptr, RunTier<plain::ConvF32>, 1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -14,7 +14,7 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)          \
+#define OMKIT_TIER(tier, isa, plain)   \
   namespace tier {                     \
   void ConvU8(const KernelArgs& args); \
   }
@@ -50,7 +50,7 @@ absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, v
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"conv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::ConvU8>, 1u << 4},
+#define OMKIT_TIER(tier, isa, plain) {"conv_u8." #tier, Verify<isa>, nullptr, Prepare<isa>, RunTier<tier::ConvU8>, 1u << 4},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

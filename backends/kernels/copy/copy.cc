@@ -8,8 +8,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)        \
-  namespace tier {                   \
+#define OMKIT_TIER(tier, isa, plain) \
+  namespace plain {                  \
   void Copy(const KernelArgs& args); \
   void Fill(const KernelArgs& args); \
   }
@@ -40,9 +40,9 @@ absl::Status VerifyFill(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa)                                                  \
-  {"copy." #tier, VerifyCopy, nullptr, nullptr, RunTier<tier::Copy>, 1u << 1}, \
-      {"fill." #tier, VerifyFill, nullptr, nullptr, RunTier<tier::Fill>, 1u << 0},
+#define OMKIT_TIER(tier, isa, plain)                                            \
+  {"copy." #tier, VerifyCopy, nullptr, nullptr, RunTier<plain::Copy>, 1u << 1}, \
+      {"fill." #tier, VerifyFill, nullptr, nullptr, RunTier<plain::Fill>, 1u << 0},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -8,8 +8,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)             \
-  namespace tier {                        \
+#define OMKIT_TIER(tier, isa, plain)      \
+  namespace plain {                       \
   void DwConvF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -20,7 +20,7 @@ namespace {
 absl::Status Verify(const runtime::Step& step) { return VerifyConvF32(step, /*depthwise=*/true); }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"dwconv_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::DwConvF32>, 1u << 3},
+#define OMKIT_TIER(tier, isa, plain) {"dwconv_f32." #tier, Verify, nullptr, nullptr, RunTier<plain::DwConvF32>, 1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

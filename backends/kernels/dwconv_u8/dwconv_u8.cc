@@ -14,7 +14,7 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)            \
+#define OMKIT_TIER(tier, isa, plain)     \
   namespace tier {                       \
   void DwConvU8(const KernelArgs& args); \
   }
@@ -49,7 +49,7 @@ absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, v
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"dwconv_u8." #tier, Verify, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>, 1u << 4},
+#define OMKIT_TIER(tier, isa, plain) {"dwconv_u8." #tier, Verify, nullptr, Prepare<isa>, RunTier<tier::DwConvU8>, 1u << 4},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -6,8 +6,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)             \
-  namespace tier {                        \
+#define OMKIT_TIER(tier, isa, plain)      \
+  namespace plain {                       \
   void UnaryF32(const KernelArgs& args);  \
   void BinaryF32(const KernelArgs& args); \
   }
@@ -62,9 +62,9 @@ absl::Status VerifyBinary(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa)                                                            \
-  {"unary_f32." #tier, VerifyUnary, nullptr, nullptr, RunTier<tier::UnaryF32>, 1u << 1}, \
-      {"binary_f32." #tier, VerifyBinary, nullptr, nullptr, RunTier<tier::BinaryF32>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain)                                                      \
+  {"unary_f32." #tier, VerifyUnary, nullptr, nullptr, RunTier<plain::UnaryF32>, 1u << 1}, \
+      {"binary_f32." #tier, VerifyBinary, nullptr, nullptr, RunTier<plain::BinaryF32>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

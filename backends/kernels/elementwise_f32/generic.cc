@@ -1,4 +1,5 @@
-// One loop over rows per function, instantiated from the table of functions.
+// One loop per function, instantiated from the table of functions, over contiguous blocks; a walk that all functions share gives them rows
+// as they lie, or by way of the stack where elements are strided or broadcast.
 #include "backends/kernels/elementwise_f32/elementwise_f32.h"
 #include "backends/kernels/math_f32.h"
 #include "backends/kernels/nest.h"
@@ -62,31 +63,68 @@ OMKIT_INLINE F32 Apply(F32 a, F32 b) {
   if constexpr (kKind == B::kPRelu) return Select(a < Set(0.0f), a * b, a);
 }
 
+// Whole vectors without a mask.
+OMKIT_INLINE F32 LoadLanes(const float* from, int lanes) { return lanes == kWidth ? Load(from) : LoadSome(from, lanes); }
+OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ? static_cast<int>(count - i) : kWidth; }
+
 template <UnaryF32 kKind>
-void Run(const UnaryF32Params& p, const KernelArgs& args) {
+void Block(const UnaryF32Params& p, const float* x, float* z, int64_t count) {
+  const Constants c = {Set(p.alpha), Set(p.beta)};
+  const F32 lo = Set(p.act_min), hi = Set(p.act_max);
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = LanesAt(i, count);
+    StoreSome(z + i, ClampTo(Apply<kKind>(LoadLanes(x + i, lanes), c), lo, hi), lanes);
+  }
+}
+
+template <BinaryF32 kKind>
+void Block(const BinaryF32Params& p, const float* x, const float* y, float* z, int64_t count) {
+  const F32 lo = Set(p.act_min), hi = Set(p.act_max);
+  for (int64_t i = 0; i < count; i += kWidth) {
+    const int lanes = LanesAt(i, count);
+    StoreSome(z + i, ClampTo(Apply<kKind>(LoadLanes(x + i, lanes), LoadLanes(y + i, lanes)), lo, hi), lanes);
+  }
+}
+
+// A piece of a row whose elements do not lie side by side.
+constexpr int64_t kStaged = 16 * kWidth;
+struct Stage {
+  alignas(64) float values[kStaged];
+};
+OMKIT_INLINE int64_t NextBlock(int64_t left, bool direct) { return direct || left < kStaged ? left : kStaged; }
+
+// The block where it lies, or gathered in `stage`.
+OMKIT_INLINE const float* Read(const float* from, int64_t stride, int64_t count, Stage* stage) {
+  if (stride == 1) return from;
+  if (stride == 0) {
+    for (int64_t i = 0; i < count; i += kWidth) Store(stage->values + i, Set(*from));
+  } else {
+    for (int64_t i = 0; i < count; ++i) stage->values[i] = from[i * stride];
+  }
+  return stage->values;
+}
+OMKIT_INLINE void Write(float* to, int64_t stride, int64_t count, const Stage& stage) {
+  for (int64_t i = 0; i < count; ++i) to[i * stride] = stage.values[i];
+}
+
+void Run(const UnaryF32Params& p, const KernelArgs& args, void (*block)(const UnaryF32Params&, const float*, float*, int64_t)) {
   const float* in = static_cast<const float*>(args.operands[0]);
   float* out = static_cast<float*>(args.operands[1]);
   const View* const views[2] = {&p.in, &p.out};
   const Nest<2> nest = MakeNest<2>(views);
   const int64_t si = nest.strides[0][nest.rank - 1], so = nest.strides[1][nest.rank - 1];
-  const Constants c = {Set(p.alpha), Set(p.beta)};
-  const F32 lo = Set(p.act_min), hi = Set(p.act_max);
+  Stage from, to;
   ForRows(nest, 1, 64, args.thread, args.threads, [&](const int64_t* at, int64_t begin, int64_t end) {
-    const float* x = in + at[0];
-    float* z = out + at[1];
-    int64_t i = begin;
-    if (si == 1 && so == 1) {
-      for (; i + kWidth <= end; i += kWidth) Store(z + i, ClampTo(Apply<kKind>(Load(x + i), c), lo, hi));
-    }
-    for (; i < end; i += kWidth) {
-      const int count = end - i < kWidth ? static_cast<int>(end - i) : kWidth;
-      StoreStrided(z + i * so, so, ClampTo(Apply<kKind>(LoadStrided(x + i * si, si, count), c), lo, hi), count);
+    for (int64_t i = begin, count; i < end; i += count) {
+      count = NextBlock(end - i, si == 1 && so == 1);
+      float* z = out + at[1] + i * so;
+      block(p, Read(in + at[0] + i * si, si, count, &from), so == 1 ? z : to.values, count);
+      if (so != 1) Write(z, so, count, to);
     }
   });
 }
 
-template <BinaryF32 kKind>
-void Run(const BinaryF32Params& p, const KernelArgs& args) {
+void Run(const BinaryF32Params& p, const KernelArgs& args, void (*block)(const BinaryF32Params&, const float*, const float*, float*, int64_t)) {
   const float* a = static_cast<const float*>(args.operands[0]);
   const float* b = static_cast<const float*>(args.operands[1]);
   float* out = static_cast<float*>(args.operands[2]);
@@ -94,18 +132,13 @@ void Run(const BinaryF32Params& p, const KernelArgs& args) {
   const Nest<3> nest = MakeNest<3>(views);
   const int row = nest.rank - 1;
   const int64_t sa = nest.strides[0][row], sb = nest.strides[1][row], so = nest.strides[2][row];
-  const F32 lo = Set(p.act_min), hi = Set(p.act_max);
+  Stage left, right, to;
   ForRows(nest, 1, 64, args.thread, args.threads, [&](const int64_t* at, int64_t begin, int64_t end) {
-    const float *x = a + at[0], *y = b + at[1];
-    float* z = out + at[2];
-    int64_t i = begin;
-    if (sa == 1 && sb == 1 && so == 1) {
-      for (; i + kWidth <= end; i += kWidth) Store(z + i, ClampTo(Apply<kKind>(Load(x + i), Load(y + i)), lo, hi));
-    }
-    for (; i < end; i += kWidth) {
-      const int count = end - i < kWidth ? static_cast<int>(end - i) : kWidth;
-      const F32 left = LoadStrided(x + i * sa, sa, count), right = LoadStrided(y + i * sb, sb, count);
-      StoreStrided(z + i * so, so, ClampTo(Apply<kKind>(left, right), lo, hi), count);
+    for (int64_t i = begin, count; i < end; i += count) {
+      count = NextBlock(end - i, sa == 1 && sb == 1 && so == 1);
+      float* z = out + at[2] + i * so;
+      block(p, Read(a + at[0] + i * sa, sa, count, &left), Read(b + at[1] + i * sb, sb, count, &right), so == 1 ? z : to.values, count);
+      if (so != 1) Write(z, so, count, to);
     }
   });
 }
@@ -117,23 +150,17 @@ namespace OMKIT_TIER_NAMESPACE {
 void UnaryF32(const KernelArgs& args) {
   UnaryF32Params p;
   LoadParams(args, &p);
-  switch (p.kind) {
 #define OMKIT_UNARY_F32(name, number) \
-  case K::k##name:                    \
-    return Run<K::k##name>(p, args);
+  if (p.kind == K::k##name) return Run(p, args, Block<K::k##name>);
 #include "backends/kernels/elementwise_f32/elementwise_f32.inc"
-  }
 }
 
 void BinaryF32(const KernelArgs& args) {
   BinaryF32Params p;
   LoadParams(args, &p);
-  switch (p.kind) {
 #define OMKIT_BINARY_F32(name, number) \
-  case B::k##name:                     \
-    return Run<B::k##name>(p, args);
+  if (p.kind == B::k##name) return Run(p, args, Block<B::k##name>);
 #include "backends/kernels/elementwise_f32/elementwise_f32.inc"
-  }
 }
 
 }  // namespace OMKIT_TIER_NAMESPACE

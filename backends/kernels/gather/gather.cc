@@ -62,7 +62,7 @@ void Run(const KernelArgs& args) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"gather." #tier, Verify, nullptr, nullptr, RunTier<Run>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain) {"gather." #tier, Verify, nullptr, nullptr, RunTier<Run>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -7,8 +7,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)                \
-  namespace tier {                           \
+#define OMKIT_TIER(tier, isa, plain)         \
+  namespace plain {                          \
   void LayerNormF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -36,7 +36,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"layernorm_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::LayerNormF32>, 1u << 3},
+#define OMKIT_TIER(tier, isa, plain) {"layernorm_f32." #tier, Verify, nullptr, nullptr, RunTier<plain::LayerNormF32>, 1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

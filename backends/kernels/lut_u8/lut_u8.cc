@@ -6,8 +6,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)         \
-  namespace tier {                    \
+#define OMKIT_TIER(tier, isa, plain)  \
+  namespace plain {                   \
   void LutU8(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -25,7 +25,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"lut_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::LutU8>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain) {"lut_u8." #tier, Verify, nullptr, nullptr, RunTier<plain::LutU8>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -6,8 +6,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)             \
-  namespace tier {                        \
+#define OMKIT_TIER(tier, isa, plain)      \
+  namespace plain {                       \
   void MatMulF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -47,7 +47,7 @@ int64_t ScratchBytes(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"matmul_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::MatMulF32>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain) {"matmul_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<plain::MatMulF32>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -7,7 +7,7 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)            \
+#define OMKIT_TIER(tier, isa, plain)     \
   namespace tier {                       \
   void MatMulU8(const KernelArgs& args); \
   }
@@ -55,7 +55,7 @@ int64_t ScratchBytes(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"matmul_u8." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::MatMulU8>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain) {"matmul_u8." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::MatMulU8>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

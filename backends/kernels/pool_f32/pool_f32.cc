@@ -6,8 +6,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)           \
-  namespace tier {                      \
+#define OMKIT_TIER(tier, isa, plain)    \
+  namespace plain {                     \
   void PoolF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -43,7 +43,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"pool_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::PoolF32>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain) {"pool_f32." #tier, Verify, nullptr, nullptr, RunTier<plain::PoolF32>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -8,8 +8,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)          \
-  namespace tier {                     \
+#define OMKIT_TIER(tier, isa, plain)   \
+  namespace plain {                    \
   void PoolU8(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -63,7 +63,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"pool_u8." #tier, Verify, nullptr, nullptr, RunTier<tier::PoolU8>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain) {"pool_u8." #tier, Verify, nullptr, nullptr, RunTier<plain::PoolU8>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -8,8 +8,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)              \
-  namespace tier {                         \
+#define OMKIT_TIER(tier, isa, plain)       \
+  namespace plain {                        \
   void Quantize(const KernelArgs& args);   \
   void Dequantize(const KernelArgs& args); \
   }
@@ -33,9 +33,9 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa)                                                               \
-  {"quantize_u8." #tier, Verify<4, 1>, nullptr, nullptr, RunTier<tier::Quantize>, 1u << 1}, \
-      {"dequantize_u8." #tier, Verify<1, 4>, nullptr, nullptr, RunTier<tier::Dequantize>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain)                                                         \
+  {"quantize_u8." #tier, Verify<4, 1>, nullptr, nullptr, RunTier<plain::Quantize>, 1u << 1}, \
+      {"dequantize_u8." #tier, Verify<1, 4>, nullptr, nullptr, RunTier<plain::Dequantize>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -7,8 +7,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)                \
-  namespace tier {                           \
+#define OMKIT_TIER(tier, isa, plain)         \
+  namespace plain {                          \
   void RecurrentF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -59,7 +59,7 @@ int64_t ScratchBytes(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"recurrent_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::RecurrentF32>, 7u << 7},
+#define OMKIT_TIER(tier, isa, plain) {"recurrent_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<plain::RecurrentF32>, 7u << 7},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -79,43 +79,74 @@ OMKIT_INLINE F32 Finish(F32 acc, float count, F32 shift) {
 struct Job {
   Axes reduced;            // all reduced axes, or all but the innermost when lanes run along it
   int64_t runs;            // number of elements of `reduced`
+  bool along;              // lanes run along the innermost axis, which is reduced
   int64_t length, stride;  // of a run along the innermost axis; length 1 when lanes run across outputs
-  float count;
+  int64_t lane_out;        // between neighbouring outputs
+  float count;             // of reduced elements
 };
 
-template <K kKind>
-OMKIT_INLINE F32 AcrossOutputs(const Job& job, const float* in, int64_t lane_stride, int lanes, F32 shift) {
+// Out of line: this has more uses than it takes time.
+__attribute__((noinline)) void Gather(const float* from, int64_t stride, int lanes, float* to) { Store(to, LoadStrided(from, stride, lanes)); }
+
+template <bool kDense>
+OMKIT_INLINE F32 LoadLanes(const float* from, int64_t stride, int lanes) {
+  if (kDense) return LoadSome(from, lanes);
+  alignas(64) float gathered[kWidth];
+  Gather(from, stride, lanes, gathered);
+  return Load(gathered);
+}
+
+// kDense: the stride is 1.
+template <K kKind, bool kDense>
+OMKIT_INLINE F32 AcrossOutputs(const Job& job, const float* in, int lanes, F32 shift) {
   F32 acc = Set(Start<kKind>());
-  Walk(job.reduced, 0, job.runs, [&](int64_t at, int64_t) { acc = Accumulate<kKind>(acc, LoadStrided(in + at, lane_stride, lanes), shift); });
+  Walk(job.reduced, 0, job.runs, [&](int64_t at, int64_t) { acc = Accumulate<kKind>(acc, LoadLanes<kDense>(in + at, job.stride, lanes), shift); });
   return acc;
 }
 
-template <K kKind>
-OMKIT_INLINE float AlongRuns(const Job& job, const float* in, F32 shift) {
+template <K kKind, bool kDense>
+OMKIT_INLINE F32 AlongRuns(const Job& job, const float* in, F32 shift) {
   F32 acc = Set(Start<kKind>());
   Walk(job.reduced, 0, job.runs, [&](int64_t at, int64_t) {
     const float* run = in + at;
     int64_t i = 0;
-    for (; i + kWidth <= job.length; i += kWidth) acc = Accumulate<kKind>(acc, LoadStrided(run + i * job.stride, job.stride, kWidth), shift);
+    for (; i + kWidth <= job.length; i += kWidth) acc = Accumulate<kKind>(acc, LoadLanes<kDense>(run + i * job.stride, job.stride, kWidth), shift);
     if (i < job.length) {
       const int lanes = static_cast<int>(job.length - i);
-      const F32 next = Accumulate<kKind>(acc, LoadStrided(run + i * job.stride, job.stride, lanes), shift);
+      const F32 next = Accumulate<kKind>(acc, LoadLanes<kDense>(run + i * job.stride, job.stride, lanes), shift);
       acc = KeepFirst(next, acc, lanes);
     }
   });
-  return Combine<kKind>(acc);
+  return Set(Combine<kKind>(acc));
 }
 
 // e^(x - max) cannot overflow; an infinite maximum is the result itself.
 OMKIT_INLINE F32 ShiftOf(F32 max) { return Select(Abs(max) < Set(kInfinity), max, Set(0.0f)); }
 
+// One output when lanes run along the innermost axis, else `lanes` neighbouring ones.
+template <K kKind, bool kDense>
+OMKIT_INLINE F32 Result(const Job& job, const float* in, int lanes) {
+  F32 shift = Set(0.0f);
+  if (job.along) {
+    if constexpr (kKind == K::kLogSumExp) shift = ShiftOf(AlongRuns<K::kMax, kDense>(job, in, shift));
+    return Finish<kKind>(AlongRuns<kKind, kDense>(job, in, shift), job.count, shift);
+  }
+  if constexpr (kKind == K::kLogSumExp) shift = ShiftOf(AcrossOutputs<K::kMax, kDense>(job, in, lanes, shift));
+  return Finish<kKind>(AcrossOutputs<kKind, kDense>(job, in, lanes, shift), job.count, shift);
+}
 template <K kKind>
-void Run(const ReduceF32Params& p, const KernelArgs& args) {
+void Reduce(const Job& job, const float* in, float* out, int lanes) {
+  const F32 result = job.stride == 1 ? Result<kKind, true>(job, in, lanes) : Result<kKind, false>(job, in, lanes);
+  StoreStrided(out, job.lane_out, result, lanes);
+}
+
+void Run(const ReduceF32Params& p, const KernelArgs& args, void (*reduce)(const Job&, const float*, float*, int)) {
   const float* in = static_cast<const float*>(args.operands[0]) + p.in.offset;
   float* out = static_cast<float*>(args.operands[1]) + p.out.offset;
   const int last = p.in.rank - 1;
   const bool along = p.axes >> last & 1;
-  Job job = {{}, 1, along ? p.in.dims[last] : 1, p.in.strides[last], 1.0f};
+  const int64_t columns = p.in.dims[last];
+  Job job = {{}, 1, along, along ? columns : 1, p.in.strides[last], p.out.strides[last], 1.0f};
   Axes kept;
   int64_t items = 1, count = 1;
   for (int i = 0; i <= last; ++i) {
@@ -131,9 +162,8 @@ void Run(const ReduceF32Params& p, const KernelArgs& args) {
     }
   }
   job.count = static_cast<float>(count);
-  const int64_t lane_in = p.in.strides[last], lane_out = p.out.strides[last], columns = p.in.dims[last];
   if (!along) {
-    kept.Add((columns + kWidth - 1) / kWidth, lane_in * kWidth, lane_out * kWidth);
+    kept.Add((columns + kWidth - 1) / kWidth, job.stride * kWidth, job.lane_out * kWidth);
     items *= kept.dims[kept.rank - 1];
   }
   const Part part = SplitWork(items, 1, args.thread, args.threads);
@@ -141,19 +171,8 @@ void Run(const ReduceF32Params& p, const KernelArgs& args) {
   const int64_t blocks = along ? 1 : kept.dims[kept.rank - 1];
   int64_t item = part.begin;
   Walk(kept, part.begin, part.end, [&](int64_t from, int64_t to) {
-    if (along) {
-      F32 shift = Set(0.0f);
-      if constexpr (kKind == K::kLogSumExp) shift = ShiftOf(Set(AlongRuns<K::kMax>(job, in + from, shift)));
-      const float acc = AlongRuns<kKind>(job, in + from, shift);
-      StoreSome(out + to, Finish<kKind>(Set(acc), job.count, shift), 1);
-      return;
-    }
-    const int64_t left = columns - item++ % blocks * kWidth;
-    const int lanes = left < kWidth ? static_cast<int>(left) : kWidth;
-    F32 shift = Set(0.0f);
-    if constexpr (kKind == K::kLogSumExp) shift = ShiftOf(AcrossOutputs<K::kMax>(job, in + from, lane_in, lanes, shift));
-    const F32 acc = AcrossOutputs<kKind>(job, in + from, lane_in, lanes, shift);
-    StoreStrided(out + to, lane_out, Finish<kKind>(acc, job.count, shift), lanes);
+    const int64_t left = along ? 1 : columns - item++ % blocks * kWidth;
+    reduce(job, in + from, out + to, left < kWidth ? static_cast<int>(left) : kWidth);
   });
 }
 
@@ -165,16 +184,16 @@ void ReduceF32(const KernelArgs& args) {
   ReduceF32Params p;
   LoadParams(args, &p);
   switch (p.kind) {
-    case K::kSum: return Run<K::kSum>(p, args);
-    case K::kMean: return Run<K::kMean>(p, args);
-    case K::kMax: return Run<K::kMax>(p, args);
-    case K::kMin: return Run<K::kMin>(p, args);
-    case K::kL1: return Run<K::kL1>(p, args);
-    case K::kL2: return Run<K::kL2>(p, args);
-    case K::kSumSquare: return Run<K::kSumSquare>(p, args);
-    case K::kProd: return Run<K::kProd>(p, args);
-    case K::kLogSum: return Run<K::kLogSum>(p, args);
-    case K::kLogSumExp: return Run<K::kLogSumExp>(p, args);
+    case K::kSum: return Run(p, args, Reduce<K::kSum>);
+    case K::kMean: return Run(p, args, Reduce<K::kMean>);
+    case K::kMax: return Run(p, args, Reduce<K::kMax>);
+    case K::kMin: return Run(p, args, Reduce<K::kMin>);
+    case K::kL1: return Run(p, args, Reduce<K::kL1>);
+    case K::kL2: return Run(p, args, Reduce<K::kL2>);
+    case K::kSumSquare: return Run(p, args, Reduce<K::kSumSquare>);
+    case K::kProd: return Run(p, args, Reduce<K::kProd>);
+    case K::kLogSum: return Run(p, args, Reduce<K::kLogSum>);
+    case K::kLogSumExp: return Run(p, args, Reduce<K::kLogSumExp>);
   }
 }
 

@@ -6,8 +6,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)             \
-  namespace tier {                        \
+#define OMKIT_TIER(tier, isa, plain)      \
+  namespace plain {                       \
   void ReduceF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -33,7 +33,7 @@ absl::Status Verify(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"reduce_f32." #tier, Verify, nullptr, nullptr, RunTier<tier::ReduceF32>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain) {"reduce_f32." #tier, Verify, nullptr, nullptr, RunTier<plain::ReduceF32>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

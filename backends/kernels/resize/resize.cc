@@ -9,8 +9,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)                 \
-  namespace tier {                            \
+#define OMKIT_TIER(tier, isa, plain)          \
+  namespace plain {                           \
   void ResizeNearest(const KernelArgs& args); \
   void ResizeLinear(const KernelArgs& args);  \
   }
@@ -91,9 +91,9 @@ absl::StatusOr<std::shared_ptr<const void>> PrepareLinear(const runtime::Step& s
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa)                                                                               \
-  {"resize_nearest." #tier, VerifyNearest, nullptr, PrepareNearest, RunTier<tier::ResizeNearest>, 1u << 1}, \
-      {"resize_linear." #tier, VerifyLinear, nullptr, PrepareLinear, RunTier<tier::ResizeLinear>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain)                                                                         \
+  {"resize_nearest." #tier, VerifyNearest, nullptr, PrepareNearest, RunTier<plain::ResizeNearest>, 1u << 1}, \
+      {"resize_linear." #tier, VerifyLinear, nullptr, PrepareLinear, RunTier<plain::ResizeLinear>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

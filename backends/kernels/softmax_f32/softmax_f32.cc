@@ -7,8 +7,8 @@
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa)              \
-  namespace tier {                         \
+#define OMKIT_TIER(tier, isa, plain)       \
+  namespace plain {                        \
   void SoftmaxF32(const KernelArgs& args); \
   }
 #include "backends/kernels/tiers.inc"
@@ -42,7 +42,7 @@ int64_t ScratchBytes(const runtime::Step& step) {
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa) {"softmax_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::SoftmaxF32>, 1u << 1},
+#define OMKIT_TIER(tier, isa, plain) {"softmax_f32." #tier, Verify, ScratchBytes, nullptr, RunTier<plain::SoftmaxF32>, 1u << 1},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };
