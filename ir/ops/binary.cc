@@ -33,17 +33,25 @@ absl::Status InferArithmetic(InferContext& ctx) {
   return SetOutputChecked(ctx, 0, ValueDType(ctx, 0), std::move(out));
 }
 
-// out[i] = fn(a[i], b[i]) on compute values, broadcast.
+// y[i] = fn(a[i], b[i]) on compute values, for one row; steps in elements.
 template <typename T, typename Fn>
-void Broadcast2(const Tensor& a, const Tensor& b, Tensor& out, Fn&& fn) {
-  const T* pa = a.data<T>();
-  const T* pb = b.data<T>();
-  T* y = out.mutable_data<T>();
+void CombineRow(const void* a, int64_t step_a, const void* b, int64_t step_b, void* y, int64_t n) {
+  const T* pa = static_cast<const T*>(a);
+  const T* pb = static_cast<const T*>(b);
+  T* py = static_cast<T*>(y);
+  for (int64_t i = 0; i < n; ++i) py[i] = Element<T>::Store(Fn()(Element<T>::Load(pa[i * step_a]), Element<T>::Load(pb[i * step_b])));
+}
+
+// The walk over rows, which all functions and types share. The three tensors have one element size.
+void Broadcast2(const Tensor& a, const Tensor& b, Tensor& out, void (*row)(const void*, int64_t, const void*, int64_t, void*, int64_t)) {
+  const auto* pa = static_cast<const uint8_t*>(a.raw());
+  const auto* pb = static_cast<const uint8_t*>(b.raw());
+  auto* y = static_cast<uint8_t*>(out.mutable_raw());
+  const auto size = static_cast<int64_t>(SizeOf(out.dtype()));
   ForEachRow<2>(out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
                 [&](const auto& at, const auto& step, int64_t n) {
-                  for (int64_t i = 0; i < n; ++i) {
-                    *y++ = Element<T>::Store(fn(Element<T>::Load(pa[at[0] + i * step[0]]), Element<T>::Load(pb[at[1] + i * step[1]])));
-                  }
+                  row(pa + at[0] * size, step[0], pb + at[1] * size, step[1], y, n);
+                  y += n * size;
                 });
 }
 
@@ -122,8 +130,8 @@ struct PReluFn {
 };
 
 template <typename Fn>
-absl::Status EvalPlain(const Tensor& a, const Tensor& b, Tensor& out, Fn fn) {
-  const bool known = DispatchNumeric(out.dtype(), [&](auto zero) { Broadcast2<decltype(zero)>(a, b, out, fn); });
+absl::Status EvalPlain(const Tensor& a, const Tensor& b, Tensor& out, Fn) {
+  const bool known = DispatchNumeric(out.dtype(), [&](auto zero) { Broadcast2(a, b, out, CombineRow<decltype(zero), Fn>); });
   return known ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrCat("no arithmetic on ", Name(out.dtype())));
 }
 
@@ -208,36 +216,56 @@ absl::Status RefuseZeroDivisor(const Tensor& divisor) {
   return absl::OkStatus();
 }
 
-template <typename B, typename E>
-B Power(B base, E exponent) {
-  if constexpr (std::is_integral_v<B> && std::is_integral_v<E>) {
-    if (exponent >= 0) {
+// An exponent of whichever type: whole numbers exactly, everything else as the double that std::pow takes.
+struct Exponent {
+  bool whole;  // of an integer type and not negative
+  uint64_t power;
+  double real;
+};
+Exponent ReadExponent(const Tensor& b, int64_t i) {
+  Exponent e = {false, 0, 0};
+  DispatchNumeric(b.dtype(), [&](auto zero) {
+    const auto v = Element<decltype(zero)>::Load(b.data<decltype(zero)>()[i]);
+    e.real = static_cast<double>(v);
+    if constexpr (!kIsFloat<decltype(zero)>) {
+      e.whole = v >= 0;
+      e.power = static_cast<uint64_t>(v);
+    }
+  });
+  return e;
+}
+
+template <typename B>
+B Power(B base, const Exponent& exponent) {
+  if constexpr (std::is_integral_v<B>) {
+    if (exponent.whole) {
       B result = 1;
-      for (auto e = static_cast<uint64_t>(exponent); e != 0; e >>= 1) {
+      for (uint64_t e = exponent.power; e != 0; e >>= 1) {
         if (e & 1) result = MulFn()(result, base);
         base = MulFn()(base, base);
       }
       return result;
     }
   }
-  const double p = std::pow(static_cast<double>(base), static_cast<double>(exponent));
+  const double p = std::pow(static_cast<double>(base), exponent.real);
   if constexpr (std::is_integral_v<B>) return TruncateTo<B>(p);
   else return static_cast<B>(p);
 }
 
-template <typename T, typename E>
+template <typename T>
 void PowTyped(const EvalContext& ctx) {
   const Tensor& a = ctx.input(0);
   const Tensor& b = ctx.input(1);
   Tensor& out = ctx.output(0);
   T* y = out.mutable_data<T>();
-  ForEachRow<2>(
-      out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
-      [&](const auto& at, const auto& step, int64_t n) {
-        for (int64_t i = 0; i < n; ++i) {
-          *y++ = Element<T>::Store(Power(Element<T>::Load(a.data<T>()[at[0] + i * step[0]]), Element<E>::Load(b.data<E>()[at[1] + i * step[1]])));
-        }
-      });
+  ForEachRow<2>(out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
+                [&](const auto& at, const auto& step, int64_t n) {
+                  Exponent e = ReadExponent(b, at[1]);
+                  for (int64_t i = 0; i < n; ++i) {
+                    if (i > 0 && step[1] != 0) e = ReadExponent(b, at[1] + i * step[1]);
+                    *y++ = Element<T>::Store(Power(Element<T>::Load(a.data<T>()[at[0] + i * step[0]]), e));
+                  }
+                });
 }
 
 }  // namespace
@@ -304,11 +332,9 @@ absl::Status InferPow(InferContext& ctx) {
 }
 
 absl::Status EvalPow(const EvalContext& ctx) {
-  bool done = false;
-  DispatchNumeric(ctx.input(0).dtype(), [&](auto base) {
-    done = DispatchNumeric(ctx.input(1).dtype(), [&](auto exponent) { PowTyped<decltype(base), decltype(exponent)>(ctx); });
-  });
-  return done ? absl::OkStatus() : absl::InvalidArgumentError("Pow takes numeric tensors");
+  const bool known = (IsFloat(ctx.input(1).dtype()) || IsInteger(ctx.input(1).dtype())) &&
+                     DispatchNumeric(ctx.input(0).dtype(), [&](auto base) { PowTyped<decltype(base)>(ctx); });
+  return known ? absl::OkStatus() : absl::InvalidArgumentError("Pow takes numeric tensors");
 }
 
 absl::Status InferPRelu(InferContext& ctx) {

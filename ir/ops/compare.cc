@@ -1,6 +1,5 @@
 // Comparisons, logic and selection with numpy broadcasting, as in ONNX. Results of comparisons and logic are bool.
 #include <cstring>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -30,8 +29,10 @@ absl::Status InferLogic(InferContext& ctx) {
   return InferBoolResult(ctx);
 }
 
-template <typename Fn>
-absl::Status EvalBoolResult(const EvalContext& ctx, Fn fn) {
+// How two elements lie to each other; none of these when one is NaN. A comparison is the set of the relations it holds for.
+constexpr int kLess = 1, kEqual = 2, kGreater = 4;
+
+absl::Status EvalComparison(const EvalContext& ctx, int relations) {
   const Tensor& a = ctx.input(0);
   const Tensor& b = ctx.input(1);
   Tensor& out = ctx.output(0);
@@ -41,11 +42,29 @@ absl::Status EvalBoolResult(const EvalContext& ctx, Fn fn) {
     ForEachRow<2>(out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
                   [&](const auto& at, const auto& step, int64_t n) {
                     for (int64_t i = 0; i < n; ++i) {
-                      *y++ = fn(Element<T>::Load(a.data<T>()[at[0] + i * step[0]]), Element<T>::Load(b.data<T>()[at[1] + i * step[1]]));
+                      const auto u = Element<T>::Load(a.data<T>()[at[0] + i * step[0]]);
+                      const auto v = Element<T>::Load(b.data<T>()[at[1] + i * step[1]]);
+                      *y++ = (((u < v ? kLess : 0) | (u == v ? kEqual : 0) | (u > v ? kGreater : 0)) & relations) != 0;
                     }
                   });
   });
   return known ? absl::OkStatus() : absl::InvalidArgumentError("the operands have no element type");
+}
+
+// `truth`: the results for (false, false), (false, true), (true, false), (true, true), lowest bit first.
+absl::Status EvalLogic(const EvalContext& ctx, int truth) {
+  const Tensor& a = ctx.input(0);
+  const Tensor& b = ctx.input(1);
+  Tensor& out = ctx.output(0);
+  bool* y = out.mutable_data<bool>();
+  ForEachRow<2>(out.shape().dims(), {BroadcastStrides(a.shape(), out.shape()), BroadcastStrides(b.shape(), out.shape())},
+                [&](const auto& at, const auto& step, int64_t n) {
+                  for (int64_t i = 0; i < n; ++i) {
+                    const int left = a.data<bool>()[at[0] + i * step[0]], right = b.data<bool>()[at[1] + i * step[1]];
+                    *y++ = (truth >> (2 * left + right) & 1) != 0;
+                  }
+                });
+  return absl::OkStatus();
 }
 
 template <typename Bytes>
@@ -82,20 +101,14 @@ absl::Status InferAnd(InferContext& ctx) { return InferLogic(ctx); }
 absl::Status InferOr(InferContext& ctx) { return InferLogic(ctx); }
 absl::Status InferXor(InferContext& ctx) { return InferLogic(ctx); }
 
-absl::Status EvalEqual(const EvalContext& ctx) { return EvalBoolResult(ctx, std::equal_to<>()); }
-absl::Status EvalGreater(const EvalContext& ctx) { return EvalBoolResult(ctx, std::greater<>()); }
-absl::Status EvalGreaterOrEqual(const EvalContext& ctx) { return EvalBoolResult(ctx, std::greater_equal<>()); }
-absl::Status EvalLess(const EvalContext& ctx) { return EvalBoolResult(ctx, std::less<>()); }
-absl::Status EvalLessOrEqual(const EvalContext& ctx) { return EvalBoolResult(ctx, std::less_equal<>()); }
-absl::Status EvalAnd(const EvalContext& ctx) {
-  return EvalBoolResult(ctx, [](auto a, auto b) { return a != 0 && b != 0; });
-}
-absl::Status EvalOr(const EvalContext& ctx) {
-  return EvalBoolResult(ctx, [](auto a, auto b) { return a != 0 || b != 0; });
-}
-absl::Status EvalXor(const EvalContext& ctx) {
-  return EvalBoolResult(ctx, [](auto a, auto b) { return (a != 0) != (b != 0); });
-}
+absl::Status EvalEqual(const EvalContext& ctx) { return EvalComparison(ctx, kEqual); }
+absl::Status EvalGreater(const EvalContext& ctx) { return EvalComparison(ctx, kGreater); }
+absl::Status EvalGreaterOrEqual(const EvalContext& ctx) { return EvalComparison(ctx, kGreater | kEqual); }
+absl::Status EvalLess(const EvalContext& ctx) { return EvalComparison(ctx, kLess); }
+absl::Status EvalLessOrEqual(const EvalContext& ctx) { return EvalComparison(ctx, kLess | kEqual); }
+absl::Status EvalAnd(const EvalContext& ctx) { return EvalLogic(ctx, 0b1000); }
+absl::Status EvalOr(const EvalContext& ctx) { return EvalLogic(ctx, 0b1110); }
+absl::Status EvalXor(const EvalContext& ctx) { return EvalLogic(ctx, 0b0110); }
 
 absl::Status InferNot(InferContext& ctx) {
   OMKIT_RETURN_IF_ERROR(ExpectBool(ctx, 0));

@@ -3,7 +3,6 @@
 // TopK: K is input 1; equal values keep their order, NaN counts as the largest value. The sizes of Compress, NonZero and Unique depend
 // on values: they are known (and the nodes fold away) when those inputs are constants.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <type_traits>
@@ -23,11 +22,28 @@ uint8_t* MutableBytes(Tensor& t) { return static_cast<uint8_t*>(t.mutable_raw())
 
 absl::Status SizeMismatch() { return absl::InvalidArgumentError("the sizes differ from those the shape was inferred with"); }
 
-// A strict order of all values: NaN is above everything.
-template <typename C>
-bool Before(C a, C b) {
-  if (a != a) return false;
-  return b != b || a < b;
+// A number per element that orders as the elements do: the two zeros are equal, NaN is above everything and equal to itself. One type for all
+// dtypes, so that sorting is compiled once.
+std::vector<uint64_t> OrderKeys(const Tensor& x) {
+  constexpr uint64_t kSign = uint64_t{1} << 63;
+  std::vector<uint64_t> keys(x.elements());
+  DispatchDType(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* v = x.data<T>();
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if constexpr (kIsFloat<T>) {
+        const double d = static_cast<double>(Element<T>::Load(v[i])) + 0.0;  // -0 + 0 is 0
+        uint64_t bits;
+        std::memcpy(&bits, &d, sizeof bits);
+        keys[i] = d != d ? ~uint64_t{0} : bits & kSign ? ~bits : bits | kSign;
+      } else if constexpr (std::is_signed_v<T>) {
+        keys[i] = static_cast<uint64_t>(static_cast<int64_t>(v[i])) ^ kSign;
+      } else {
+        keys[i] = v[i];
+      }
+    }
+  });
+  return keys;
 }
 
 // Positions of the true elements of a condition that lie below `limit`.
@@ -59,23 +75,18 @@ UniqueSlices FindUnique(const Tensor& x, const AxisSplit& s, bool sorted) {
   std::vector<int64_t> order(s.size);
   std::iota(order.begin(), order.end(), int64_t{0});
   std::vector<int64_t> group(s.size, 0);  // number of the slice among the sorted distinct ones
-  DispatchDType(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* v = x.data<T>();
-    const auto compare = [&](int64_t a, int64_t b) {
-      for (int64_t o = 0; o < s.outer; ++o) {
-        for (int64_t i = 0; i < s.inner; ++i) {
-          const auto va = Element<T>::Load(v[(o * s.size + a) * s.inner + i]);
-          const auto vb = Element<T>::Load(v[(o * s.size + b) * s.inner + i]);
-          if (Before(va, vb)) return -1;
-          if (Before(vb, va)) return 1;
-        }
+  const std::vector<uint64_t> keys = OrderKeys(x);
+  const auto compare = [&](int64_t a, int64_t b) {
+    for (int64_t o = 0; o < s.outer; ++o) {
+      for (int64_t i = 0; i < s.inner; ++i) {
+        const uint64_t ka = keys[(o * s.size + a) * s.inner + i], kb = keys[(o * s.size + b) * s.inner + i];
+        if (ka != kb) return ka < kb ? -1 : 1;
       }
-      return 0;
-    };
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return compare(a, b) < 0; });
-    for (size_t i = 1; i < order.size(); ++i) group[order[i]] = group[order[i - 1]] + (compare(order[i - 1], order[i]) != 0 ? 1 : 0);
-  });
+    }
+    return 0;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return compare(a, b) < 0; });
+  for (size_t i = 1; i < order.size(); ++i) group[order[i]] = group[order[i - 1]] + (compare(order[i - 1], order[i]) != 0 ? 1 : 0);
   const int64_t count = order.empty() ? 0 : group[order.back()] + 1;
   UniqueSlices u;
   u.first.assign(count, s.size);
@@ -151,27 +162,23 @@ absl::Status EvalTopK(const EvalContext& ctx) {
   const int64_t k = ctx.output(0).shape().dim(axis);
   if (k > s.size) return SizeMismatch();
   std::vector<int64_t> order(s.size);
-  DispatchNumeric(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for (int64_t o = 0; o < s.outer; ++o) {
-      for (int64_t i = 0; i < s.inner; ++i) {
-        const T* row = x.data<T>() + o * s.size * s.inner + i;
-        std::iota(order.begin(), order.end(), int64_t{0});
-        std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
-          const auto va = Element<T>::Load(row[a * s.inner]);
-          const auto vb = Element<T>::Load(row[b * s.inner]);
-          if (largest ? Before(vb, va) : Before(va, vb)) return true;
-          if (largest ? Before(va, vb) : Before(vb, va)) return false;
-          return a < b;
-        });
-        for (int64_t n = 0; n < k; ++n) {
-          const int64_t to = (o * k + n) * s.inner + i;
-          ctx.output(0).template mutable_data<T>()[to] = row[order[n] * s.inner];
-          ctx.output(1).template mutable_data<int64_t>()[to] = order[n];
-        }
+  const std::vector<uint64_t> keys = OrderKeys(x);
+  const size_t element = SizeOf(x.dtype());
+  for (int64_t o = 0; o < s.outer; ++o) {
+    for (int64_t i = 0; i < s.inner; ++i) {
+      const int64_t row = o * s.size * s.inner + i;
+      std::iota(order.begin(), order.end(), int64_t{0});
+      std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
+        const uint64_t ka = keys[row + a * s.inner], kb = keys[row + b * s.inner];
+        return ka == kb ? a < b : (ka < kb) != largest;
+      });
+      for (int64_t n = 0; n < k; ++n) {
+        const int64_t to = (o * k + n) * s.inner + i;
+        std::memcpy(MutableBytes(ctx.output(0)) + to * element, Bytes(x) + (row + order[n] * s.inner) * element, element);
+        ctx.output(1).mutable_data<int64_t>()[to] = order[n];
       }
     }
-  });
+  }
   return absl::OkStatus();
 }
 
