@@ -129,14 +129,14 @@ aclError ExecuteOnStream(uint32_t model_id, const aclmdlDataset* input, aclmdlDa
                                {[execution, stream_id, result]() -> aclError {
                                   const aclError error = execution->Run(stream_id, Stream::CurrentTask());
                                   if (error != ACL_SUCCESS) RememberFailure(stream_id, Stream::CurrentTask(), execution->model().info());
-                                  if (result == nullptr) return error;
-                                  result->error = error;
-                                  if (error != ACL_SUCCESS) result->message = PeekMessage();
-                                  return ACL_SUCCESS;
+                                  if (result != nullptr) result->error = error;
+                                  if (result != nullptr && error != ACL_SUCCESS) result->message = PeekMessage();
+                                  return error;
                                 },
                                 [result] {
                                   if (result != nullptr) result->error = ACL_ERROR_RT_INVALID_HANDLE;
-                                }},
+                                },
+                                wait},
                                &task_id));
   if (!wait) return ACL_SUCCESS;
   ACL_RETURN_IF_ERROR(WaitForTask(found.get(), task_id, options.timeout_ms));

@@ -87,7 +87,7 @@ void Stream::RunTask(Task* task, uint32_t task_id) {
   current_task = task_id;
   const aclError error = Enter("stream task", [&] { return task->run(); });
   if (error == ACL_SUCCESS) return;
-  {
+  if (!task->waited) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (error_ == ACL_SUCCESS) {
       error_ = error;

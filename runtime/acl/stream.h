@@ -85,6 +85,7 @@ class Stream {
   struct Task {
     std::function<aclError()> run;
     std::function<void()> drop;  // instead of run, when the stream is aborted or destroyed by force; may be empty
+    bool waited = false;         // its caller waits and returns the error itself: no error of the stream's, but the failure handler still hears of it
     bool aborted = false;
   };
 

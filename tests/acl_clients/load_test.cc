@@ -247,6 +247,14 @@ TEST_F(AclTest, FailedExecutionsReachTheExceptionCallback) {
   EXPECT_EQ(seen.input_dims, (std::vector<int64_t>{1, 4, 4, 4}));
   EXPECT_EQ(seen.outputs, 1u);
   EXPECT_EQ(aclrtGetTaskIdFromExceptionInfo(seen.info), 0xFFFFFFFFu);  // it lived during the callback
+  // A call that waits returns the error and leaves none on the stream, and the callback hears of it as well.
+  seen = Seen();
+  EXPECT_EQ(aclmdlExecuteV2(model_, io.inputs, io.outputs, nullptr, nullptr), ACL_ERROR_INVALID_PARAM);
+  EXPECT_NE(Message().find("an element is NaN"), std::string::npos);
+  EXPECT_EQ(seen.calls, 1);
+  EXPECT_EQ(seen.error, ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(seen.op, "tiny");
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_SUCCESS);
   // The stream goes on.
   static_cast<float*>(io.in)[7] = 7;
   ASSERT_EQ(aclmdlExecuteAsync(model_, io.inputs, io.outputs, nullptr), ACL_SUCCESS);
