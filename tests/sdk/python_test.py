@@ -24,9 +24,13 @@ EXAMPLES = os.path.join(os.environ['OMKIT_HOME'], 'examples/python')
 HOST_TO_DEVICE, DEVICE_TO_HOST = 1, 2
 
 
+def compile_model(name, *flags):
+    subprocess.run(['atc', '--model=' + sys.argv[1], '--framework=5', '--output=' + os.path.join(TMP, name), '--input_shape=input:1,1,28,28',
+                    '--soc_version=host', '--log_level=error', *flags], check=True, stdout=subprocess.DEVNULL)
+
+
 def setUpModule():
-    subprocess.run(['atc', '--model=' + sys.argv[1], '--framework=5', '--output=' + MODEL[:-3], '--input_shape=input:1,1,28,28',
-                    '--soc_version=host', '--log_level=error'], check=True, stdout=subprocess.DEVNULL)
+    compile_model('net')
 
 
 def pixels(seed=0):
@@ -138,6 +142,78 @@ class PyAcl(unittest.TestCase):
         running[0] = False
         self.assertEqual(acl.util.stop_thread(thread), 0)
         for ret in (acl.rt.destroy_event(begin), acl.rt.destroy_event(end), acl.rt.destroy_stream(stream)):
+            self.assertEqual(ret, 0)
+
+    def test_config_handles(self):
+        handle = acl.mdl.create_config_handle()
+        for attribute, value in ((1, 1), (2, MODEL), (0, 3)):  # from a file, its name, priority
+            self.assertEqual(acl.mdl.set_config_opt(handle, attribute, value), 0, acl.get_recent_err_msg())
+        self.assertNotEqual(acl.mdl.set_config_opt(handle, 99, 1), 0)
+        model, ret = acl.mdl.load_with_config(handle)
+        self.assertEqual((ret, acl.mdl.destroy_config_handle(handle)), (0, 0))
+        self.send(pixels())
+        options, stream = acl.mdl.create_exec_config_handle(), acl.rt.create_stream()[0]
+        self.assertEqual(acl.mdl.set_exec_config_opt(options, 0, 60000), 0)  # milliseconds to wait
+        self.assertEqual(acl.mdl.execute_v2(model, *self.sets, stream, options), 0)
+        np.testing.assert_array_equal(self.fetch(), omkit.run_om_model(MODEL, [pixels()])[0])
+        acl.rt.set_context(self.context)
+        self.assertEqual(acl.mdl.execute_async_v2(model, *self.sets, stream, options), 0)
+        self.assertEqual(acl.rt.synchronize_stream(stream), 0)
+        for ret in (acl.mdl.destroy_exec_config_handle(options), acl.rt.destroy_stream(stream), acl.mdl.unload(model)):
+            self.assertEqual(ret, 0)
+
+    def test_profiling(self):
+        folder = os.path.join(TMP, 'profile')
+        os.makedirs(folder)
+        self.assertEqual(acl.prof.init(folder), 0)
+        config = acl.prof.create_config([0], 1, 0, 0x0007)
+        self.assertNotEqual(config, 0)
+        self.assertEqual(acl.prof.create_config([77], 1, 0, 0x0007), 0)
+        self.assertEqual(acl.prof.start(config), 0)
+        self.assertEqual(acl.mdl.execute(self.model, *self.sets), 0)
+        for ret in (acl.prof.stop(config), acl.prof.destroy_config(config), acl.prof.finalize()):
+            self.assertEqual(ret, 0)
+        summary, = glob.glob(folder + '/PROF_*/**/op_summary*.csv', recursive=True)
+        with open(summary, encoding='utf-8') as f:
+            self.assertGreater(len(f.readlines()), 3)
+
+    def test_aipp(self):
+        config = os.path.join(TMP, 'aipp.cfg')
+        for mode, own in (('static', 'input_format: YUV400_U8 src_image_size_w: 28 src_image_size_h: 28 min_chn_0: 3 var_reci_chn_0: 0.5'),
+                          ('dynamic', 'max_src_image_size: 4096')):
+            with open(config, 'w', encoding='utf-8') as f:
+                f.write(f'aipp_op {{ aipp_mode: {mode} related_input_rank: 0 {own} }}')
+            compile_model(f'aipp_{mode}', '--insert_op_conf=' + config)
+        image = np.random.default_rng(5).integers(0, 256, (28, 28), np.uint8)
+        wanted = omkit.run_om_model(MODEL, [((image.astype(np.float32) - 3) * 0.5).reshape(1, 1, 28, 28)])[0]
+        static, ret = acl.mdl.load_from_file(os.path.join(TMP, 'aipp_static.om'))
+        self.assertEqual((ret, acl.mdl.get_aipp_type(static, 0)[::2]), (0, (1, 0)))
+        info, ret = acl.mdl.get_first_aipp_info(static, 0)
+        self.assertEqual((ret, info['inputFormat'], info['srcImageSizeW'], info['cscSwitch'], info['minChn0'], info['varReciChn0']), (0, 4, 28, 0, 3, 0.5))
+        self.assertEqual(acl.mdl.unload(static), 0)
+        np.testing.assert_allclose(omkit.run_om_model(os.path.join(TMP, 'aipp_static.om'), [image.reshape(1, 28, 28, 1)])[0], wanted, 1e-4, 1e-5)
+
+        dynamic, ret = acl.mdl.load_from_file(os.path.join(TMP, 'aipp_dynamic.om'))
+        self.assertEqual((ret, acl.mdl.get_aipp_type(dynamic, 0)), (0, (2, 1, 0)))
+        desc = acl.mdl.create_desc()
+        self.assertEqual(acl.mdl.get_desc(desc, dynamic), 0)
+        inputs = acl.mdl.create_dataset()
+        memory = []
+        for i in range(2):
+            size = acl.mdl.get_input_size_by_index(desc, i)
+            memory.append(acl.rt.malloc(size, 0)[0])
+            acl.mdl.add_dataset_buffer(inputs, acl.create_data_buffer(memory[-1], size))
+        self.assertEqual(acl.rt.memcpy(memory[0], 784, acl.util.numpy_to_ptr(image), 784, HOST_TO_DEVICE), 0)
+        aipp = acl.mdl.create_aipp(1)
+        for ret in (acl.mdl.set_aipp_input_format(aipp, 4), acl.mdl.set_aipp_src_image_size(aipp, 28, 28), acl.mdl.set_aipp_rbuv_swap_switch(aipp, 0),
+                    acl.mdl.set_aipp_dtc_pixel_min(aipp, 3.0, 0.0, 0.0, 0.0, 0), acl.mdl.set_aipp_pixel_var_reci(aipp, 0.5, 1.0, 1.0, 1.0, 0),
+                    acl.mdl.set_input_aipp(dynamic, inputs, 1, aipp), acl.mdl.set_aipp_by_input_index(dynamic, inputs, 0, aipp)):
+            self.assertEqual(ret, 0, acl.get_recent_err_msg())
+        self.assertEqual(acl.mdl.execute(dynamic, inputs, self.sets[1]), 0, acl.get_recent_err_msg())
+        np.testing.assert_allclose(self.fetch(), wanted, 1e-4, 1e-5)
+        self.assertEqual(acl.mdl.set_aipp_src_image_size(aipp, 9999, 9999), 0)
+        self.assertEqual(acl.mdl.set_input_aipp(dynamic, inputs, 1, aipp), 100000)
+        for ret in (acl.mdl.destroy_aipp(aipp), acl.mdl.destroy_desc(desc), acl.mdl.unload(dynamic)):
             self.assertEqual(ret, 0)
 
     def test_errors_are_codes(self):

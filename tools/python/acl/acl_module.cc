@@ -28,13 +28,16 @@ void AddLibrary(py::module_ m) {
 }  // namespace
 
 PYBIND11_MODULE(acl, m) {
-  m.doc() = "The AscendCL C API on this machine's CPU: acl.rt, acl.mdl, acl.util and the functions of acl itself.";
+  m.doc() = "The AscendCL C API on this machine's CPU: acl.rt, acl.mdl, acl.prof, acl.util and the functions of acl itself.";
   AddLibrary(m);
   AddTensor(m);
   AddRuntime(m.def_submodule("rt", "devices, contexts, streams, events, callbacks and memory"));
   py::module_ mdl = m.def_submodule("mdl", "offline models");
   AddModel(mdl);
   AddDescription(mdl);
+  AddAipp(mdl);
+  AddConfig(mdl);
+  AddProfiling(m.def_submodule("prof", "profiling"));
   AddUtil(m.def_submodule("util", "addresses and arrays, threads"));
 }
 

@@ -36,6 +36,9 @@ using OthersRun = py::gil_scoped_release;
 void AddRuntime(py::module_ m);      // acl.rt: devices, contexts, streams, events, callbacks, memory
 void AddModel(py::module_ m);        // acl.mdl: loading and execution
 void AddDescription(py::module_ m);  // acl.mdl: what a model's inputs and outputs are
+void AddAipp(py::module_ m);         // acl.mdl: image preprocessing
+void AddConfig(py::module_ m);       // acl.mdl: configuration handles
+void AddProfiling(py::module_ m);    // acl.prof
 void AddTensor(py::module_ m);       // acl: data buffers and tensor descriptions
 void AddUtil(py::module_ m);         // acl.util: addresses and arrays, threads
 
