@@ -122,7 +122,11 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   if (!options.quant_encodings.empty()) OMKIT_RETURN_IF_ERROR(AddEncodings(options.quant_encodings, **graph));
   CompileOptions compile;
   compile.soc_version = options.soc_version;
-  OMKIT_RETURN_IF_ERROR(ChooseShapes(options, **graph, &compile));
+  frontends::AippConfig aipp;
+  if (!options.aipp_config.empty()) {
+    OMKIT_ASSIGN_OR_RETURN(aipp, ReadAipp(options.aipp_config));
+  }
+  OMKIT_RETURN_IF_ERROR(ChooseShapes(options, **graph, aipp, &compile));
   compile.command_line = command_line;
   absl::StatusOr<std::string> hash = HashFile(options.model);
   if (!hash.ok()) return WithCode(hash.status(), Stage::kImport, options.model);
@@ -144,11 +148,7 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     }
   }
   // Not in the trials above: their samples are what the network sees.
-  frontends::AippConfig aipp;
-  if (!options.aipp_config.empty()) {
-    OMKIT_ASSIGN_OR_RETURN(aipp, ReadAipp(options.aipp_config));
-    compile.aipp = AippFrom(aipp, options.aipp_rules, out);
-  }
+  if (!options.aipp_config.empty()) compile.aipp = AippFrom(aipp, options.aipp_rules, out);
   // Nor is tuning: trials are judged by their outputs.
   Progress tuning("tuning");
   if (options.tune_mode != "off") {

@@ -112,7 +112,8 @@ TEST_F(AtcTest, TheSameCommandGivesTheSameBytes) {
 }
 
 TEST_F(AtcTest, TheRecipeGivesTheSameBytesWithoutSamples) {
-  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--quant_recipe_out=" + Path("recipe.json")}).code, 0);
+  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--quant_recipe_out=" + Path("recipe.json")}).code,
+            0);
   const std::string first = Read("net.om");
   ASSERT_NE(first, "");
   unlink(Path("net.om").c_str());
@@ -125,7 +126,8 @@ TEST_F(AtcTest, TheRecipeGivesTheSameBytesWithoutSamples) {
 }
 
 TEST_F(AtcTest, SamplesInAnyOrderFileOrShardGiveTheSameBytes) {
-  const std::vector<std::string> flags = {"--quant_type=1", "--calibrate_statistics_out=" + Path("whole.json"), "--calibrate_tool_path=" + Path("samples")};
+  const std::vector<std::string> flags = {"--quant_type=1", "--calibrate_statistics_out=" + Path("whole.json"),
+                                          "--calibrate_tool_path=" + Path("samples")};
   ASSERT_EQ(Compile("fixed.onnx", flags).code, 0);
   const std::string om = Read("net.om");
   // Reversed names, and then one file with all.
@@ -210,6 +212,38 @@ TEST_F(AtcTest, GearsShareTheirWeights) {
   ExpectFailure(Compile("open.onnx", {"--input_shape=z:-1,4", "--dynamic_batch_size=1,2"}), "E10016", "z");
 }
 
+TEST_F(AtcTest, AippNeedsOneShape) {
+  Write("image.onnx",
+        frontends::ModelBytesFromText(
+            "ir_version: 8 opset_import { version: 13 } graph { name: 'net' input { name: 'x' type { tensor_type { elem_type: 1 shape { "
+            "dim { dim_value: 1 } dim { dim_value: 3 } dim { dim_param: 'H' } dim { dim_param: 'W' } } } } } output { name: 'y' } "
+            "node { name: 'act' op_type: 'Relu' input: 'x' output: 'y' } }"));
+  const std::vector<std::string> image = {"--input_shape=x:1,3,-1,-1", "--dynamic_image_size=16,16;32,16"};
+  const std::vector<std::string> dims = {"--input_shape=x:1,3,-1,-1", "--dynamic_dims=16,16;32,16", "--input_format=ND"};
+  const std::vector<std::string> range = {"--input_shape=x:1,3,16~32,16"};
+  const struct {
+    const char* aipp;
+    std::vector<std::string> shapes;
+    const char *code, *text;
+  } kCases[] = {
+      {"crop: true", image, "E10052", "When --dynamic_image_size is set, crop and padding cannot be set to 'true'"},
+      {"padding: 1", image, "E10052", "crop and padding"},
+      {"src_image_size_w: 16", image, "E10052", "src_image_size_w and src_image_size_h must be set to '0'"},
+      {"src_image_size_h: 16", image, "E10052", "src_image_size_w and src_image_size_h must be set to '0'"},
+      {"", image, "E10055", "compile one model for each shape"},
+      {"", range, "E10055", "compile one model for each shape"},
+      {"", dims, "E10001", "/aipp.cfg for parameter --ins"},
+  };
+  for (const auto& c : kCases) {
+    Write("aipp.cfg", absl::StrCat("aipp_op { aipp_mode: static input_format: RGB888_U8 ", c.aipp, " }"));
+    std::vector<std::string> flags = c.shapes;
+    flags.push_back("--insert_op_conf=" + Path("aipp.cfg"));
+    ExpectFailure(Compile("image.onnx", flags), c.code, c.text);
+  }
+  Write("aipp.cfg", "aipp_op { aipp_mode: static input_format: RGB888_U8 }");
+  EXPECT_EQ(Compile("image.onnx", {"--input_shape=x:1,3,16,16", "--insert_op_conf=" + Path("aipp.cfg")}).code, 0);
+}
+
 TEST_F(AtcTest, RangesKeepTheGraph) {
   const Result result = Compile("open.onnx", {"--input_shape=x:1~8,4"});
   ASSERT_EQ(result.code, 0) << result.out;
@@ -236,8 +270,8 @@ TEST_F(AtcTest, FailuresHaveCodesAndWriteNothing) {
   Write("broken.onnx", "this is no model");
   ExpectFailure(Compile("broken.onnx"), "E13005", "is not an ONNX model");
   Write("strings.onnx", frontends::ModelBytesFromText(
-                         "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
-                         "output { name: 'y' } node { name: 'g' op_type: 'StringNormalizer' input: 'x' output: 'y' } }"));
+                            "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
+                            "output { name: 'y' } node { name: 'g' op_type: 'StringNormalizer' input: 'x' output: 'y' } }"));
   ExpectFailure(Compile("strings.onnx"), "E16002", "\n          node 'g': StringNormalizer, domain 'ai.onnx', opset 13");
   ExpectFailure(Run({"--framework=3", "--model=m.pb", "--output=" + Path("net"), "--soc_version=host"}), "E10001", "TensorFlow");
   ExpectFailure(Compile("fixed.onnx", {"--quant_type=1"}), "E10058", "--calibrate_tool_path");

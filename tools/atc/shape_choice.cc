@@ -32,16 +32,33 @@ std::vector<std::vector<int64_t>> InModelOrder(const InputShapes& shapes, const 
   return ordered;
 }
 
+// CANN's rules for AIPP in a model whose shapes are chosen at run time, then ours: there is none.
+absl::Status CheckAipp(const frontends::AippConfig& aipp, const Options& options, bool open) {
+  const runtime::ShapeMode mode = options.gears.mode;
+  if (options.aipp_config.empty() || (mode == runtime::ShapeMode::kFixed && !open)) return absl::OkStatus();
+  if (mode == runtime::ShapeMode::kDimsGears) {
+    return Error(ErrorCode::E10001, {options.aipp_config, "--insert_op_conf", "--insert_op_conf and --dynamic_dims are mutually exclusive"});
+  }
+  for (const auto& op : aipp.aipp_op()) {
+    if (mode != runtime::ShapeMode::kImageGears || op.aipp_mode() == frontends::aipp_config::AippOpParams::dynamic) continue;
+    if (op.crop() || op.padding()) {
+      return Error(ErrorCode::E10052, {"When --dynamic_image_size is set, crop and padding cannot be set to 'true'"});
+    }
+    if (op.src_image_size_w() != 0 || op.src_image_size_h() != 0) {
+      return Error(ErrorCode::E10052, {"When --dynamic_image_size is set, src_image_size_w and src_image_size_h must be set to '0'"});
+    }
+  }
+  return Error(ErrorCode::E10055, {"--insert_op_conf in a model whose shapes are chosen at run time; compile one model for each shape"});
+}
+
 }  // namespace
 
-absl::Status ChooseShapes(const Options& options, const ir::Graph& graph, CompileOptions* compile) {
+absl::Status ChooseShapes(const Options& options, const ir::Graph& graph, const frontends::AippConfig& aipp, CompileOptions* compile) {
   const bool by_range = !options.shape_ranges.empty();
   OMKIT_ASSIGN_OR_RETURN(const InputShapes shapes,
                          MatchInputs(by_range ? options.shape_ranges : options.input_shapes, graph, by_range ? "input_shape_range" : "input_shape"));
   for (const InputShape& shape : shapes) compile->input_shapes[shape.name] = Dims(shape);
-  if (!options.aipp_config.empty() && (options.gears.mode != runtime::ShapeMode::kFixed || AnyOpen(shapes))) {
-    return Error(ErrorCode::E10055, {"--insert_op_conf in a model whose shapes are chosen at run time; compile one model for each shape"});
-  }
+  OMKIT_RETURN_IF_ERROR(CheckAipp(aipp, options, AnyOpen(shapes)));
   ShapeChoice& choice = compile->choice;
   choice.mode = options.gears.mode;
   if (!choice.fixed()) {

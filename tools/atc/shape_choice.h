@@ -4,13 +4,15 @@
 
 #include "absl/status/status.h"
 #include "backends/compile.h"
+#include "frontends/aipp/config.h"
 #include "ir/graph.h"
 #include "tools/atc/options.h"
 
 namespace omkit::atc {
 
-// Fills input_shapes and choice. Errors of MatchInputs.
-absl::Status ChooseShapes(const Options& options, const ir::Graph& graph, CompileOptions* compile);
+// Fills input_shapes and choice. Errors of MatchInputs; E10001, E10052 or E10055 for AIPP (`aipp` is what options.aipp_config holds) in a
+// model whose shapes are chosen at run time.
+absl::Status ChooseShapes(const Options& options, const ir::Graph& graph, const frontends::AippConfig& aipp, CompileOptions* compile);
 
 }  // namespace omkit::atc
 
