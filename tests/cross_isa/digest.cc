@@ -1,12 +1,13 @@
 // isa_digest: what this machine makes of INT8 networks, as hashes that another machine's can be compared with.
 //
-//   isa_digest graphs N            N random networks, compiled for every row and run on those that this machine has
+//   isa_digest graphs N [FOLDER]   N random networks, compiled for every row and run on those that this machine has; the models into FOLDER
 //   isa_digest run SOC OM...       offline models of row SOC, run on fixed inputs
 //
 // Lines: "program GRAPH SOC HASH" and "outputs GRAPH SOC HASH". Equal programs everywhere mean that it does not matter where a model is
 // compiled; equal outputs for all SOCs mean that it does not matter where it runs.
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -83,12 +84,14 @@ omkit::runtime::Program CompileGraph(uint32_t seed, const std::string& soc) {
   return *std::move(program);
 }
 
-void Graphs(int count) {
+// `folder`: where the offline models go as well, to be compared byte by byte; none when empty.
+void Graphs(int count, const std::string& folder) {
   for (int seed = 0; seed < count; ++seed) {
     for (const omkit::runtime::SocRow& row : omkit::runtime::SocRows()) {
       const omkit::runtime::Program program = CompileGraph(seed, row.name);
       const auto bytes = omkit::runtime::SerializeOm(program);
       if (!bytes.ok()) Stop(bytes.status());
+      if (!folder.empty()) std::ofstream(absl::StrCat(folder, "/", seed, ".", row.name, ".om"), std::ios::binary) << *bytes;
       std::cout << "program " << seed << " " << row.name << " " << Hash(*bytes) << "\n";
       if (!omkit::CpuSupports(row.isa)) continue;
       omkit::runtime::ModelOptions options;
@@ -105,11 +108,11 @@ int main(int argc, char** argv) {
   omkit::RegisterAllKernels();
   const std::string command = argc > 1 ? argv[1] : "";
   int count = 0;
-  if (command == "graphs" && argc == 3 && absl::SimpleAtoi(argv[2], &count)) {
-    Graphs(count);
+  if (command == "graphs" && (argc == 3 || argc == 4) && absl::SimpleAtoi(argv[2], &count)) {
+    Graphs(count, argc == 4 ? argv[3] : "");
     return 0;
   }
-  if (command != "run" || argc < 4) return std::cerr << "usage: isa_digest graphs N | isa_digest run SOC OM...\n", 2;
+  if (command != "run" || argc < 4) return std::cerr << "usage: isa_digest graphs N [FOLDER] | isa_digest run SOC OM...\n", 2;
   for (int i = 3; i < argc; ++i) {
     const std::string path = argv[i];
     const std::string name = path.substr(path.rfind('/') + 1);
