@@ -25,6 +25,7 @@ enum class AippOutput : int32_t {
 struct AippParams {
   View out;  // N, H, W, C
   aipp::Spec spec;
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
   int64_t max_src_image_size;
   int32_t dynamic;
   AippOutput output;
@@ -32,6 +33,7 @@ struct AippParams {
   int32_t zero_point;  // kU8
   // 1: the byte behind the three channels of each pixel belongs to nobody, so that whole groups of four may be stored.
   int32_t spare_byte;
+  int32_t reserved_end = 0;
 };
 
 // "aipp.<isa>", or "aipp_dynamic.<isa>" with the operand 1.

@@ -10,12 +10,14 @@
 
 namespace omkit::kernels {
 
-// Operands: 0 input f32 or u8 (by the element size of the view), 1 output int64. Same rank; out.dims[axis] is 1, other dims are equal. NaN never wins against a number.
+// Operands: 0 input f32 or u8 (by the element size of the view), 1 output int64. Same rank; out.dims[axis] is 1, other dims are equal. NaN never wins
+// against a number.
 struct ArgMaxParams {
   View in, out;
   int32_t axis;
-  int32_t minimum;      // 1: ArgMin
-  int32_t select_last;  // ties: 0 first index, 1 last index
+  int32_t minimum;       // 1: ArgMin
+  int32_t select_last;   // ties: 0 first index, 1 last index
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
 };
 
 // "argmax.<isa>".

@@ -16,6 +16,7 @@ namespace omkit::kernels {
 struct CastParams {
   View in, out;
   DType from, to;
+  uint8_t reserved[6] = {};  // no padding, whose bytes would differ from file to file
 };
 
 // "cast.<isa>".

@@ -26,6 +26,7 @@ struct UnaryF32Params {
   UnaryF32 kind;
   float alpha, beta;       // see elementwise_f32.inc
   float act_min, act_max;  // clamp of the result; -infinity and infinity: none
+  int32_t reserved = 0;    // no padding, whose bytes would differ from file to file
 };
 
 // Operands: 0 a f32, 1 b f32, 2 output f32. a, b and out have the same rank and dims; a broadcast dimension has stride 0.
@@ -33,6 +34,7 @@ struct BinaryF32Params {
   View a, b, out;
   BinaryF32 kind;
   float act_min, act_max;
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
 };
 
 // "unary_f32.<isa>".

@@ -17,6 +17,7 @@ struct MatMulF32Params {
   View a, b, out;
   float alpha;
   float act_min, act_max;  // -infinity and infinity: no clamp
+  int32_t reserved = 0;    // no padding, whose bytes would differ from file to file
 };
 
 // "matmul_f32.<isa>".

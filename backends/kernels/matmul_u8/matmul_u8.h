@@ -25,6 +25,7 @@ struct MatMulU8Params {
   int32_t out_zero;      // u8 output: clamp(round(float(acc) * multiplier) + out_zero, clamp_min, clamp_max)
   int32_t clamp_min, clamp_max;
   float act_min, act_max;
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
 };
 
 // "matmul_u8.<isa>".

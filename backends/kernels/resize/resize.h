@@ -16,6 +16,7 @@ namespace omkit::kernels {
 struct ResizeNearestParams {
   View in, out;
   uint32_t axes;
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
 };
 
 // How the bytes of a uint8 view stand for reals; not looked at for floats.
@@ -24,10 +25,10 @@ struct ResizeQuant {
   int32_t zero_point;
 };
 
-// Operands: 0 input f32 or u8, 1 output f32 or u8 (by the element size of the view), 2 table of axis_y, 3 table of axis_x, both in the weights. A table holds, for an axis of n
-// outputs, int32 low[n], int32 high[n], f32 weight[n]: value = in[low] + weight * (in[high] - in[low]), along x first. To
-// interpolate one axis only, give the other the identity (low = high = i, weight 0). axis_y < axis_x; other axes have equal dims.
-// Bytes are read as DequantizeValue and written as QuantizeValue of base/quant.h do: the bits of the three separate steps.
+// Operands: 0 input f32 or u8, 1 output f32 or u8 (by the element size of the view), 2 table of axis_y, 3 table of axis_x, both in the weights. A
+// table holds, for an axis of n outputs, int32 low[n], int32 high[n], f32 weight[n]: value = in[low] + weight * (in[high] - in[low]), along x first.
+// To interpolate one axis only, give the other the identity (low = high = i, weight 0). axis_y < axis_x; other axes have equal dims. Bytes are read
+// as DequantizeValue and written as QuantizeValue of base/quant.h do: the bits of the three separate steps.
 struct ResizeLinearParams {
   View in, out;
   int32_t axis_y, axis_x;

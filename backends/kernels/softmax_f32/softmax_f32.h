@@ -18,6 +18,7 @@ struct SoftmaxF32Params {
   int32_t quantized;    // 1: QuantizeValue(softmax, scale, zero_point, 0, 255); the axis is the last and has stride 1 in both views
   float scale;
   int32_t zero_point;
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
 };
 
 // "softmax_f32.<isa>".
