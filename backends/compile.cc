@@ -164,6 +164,7 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::FormDense(),
           passes::FusePad(),
           passes::FuseComposite(),
+          passes::FuseNormalization(),
           {"absorb_fused", frontends::AbsorbFused},
           passes::FuseBatchNorm(),
           passes::FormConv(),

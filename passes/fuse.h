@@ -25,8 +25,12 @@ Pass FormConv();
 Pass FusePad();
 
 // Decomposed activations become one operator: x*Sigmoid(x) -> Swish, x*HardSigmoid(x) and x*Clip(x+3,0,6)/6 -> HardSwish,
-// Clip(x+3,0,6)/6 -> HardSigmoid, x*0.5*(1+Erf(x/sqrt 2)) -> Gelu.
+// Clip(x+3,0,6)/6 -> HardSigmoid, x*0.5*(1+Erf(x/sqrt 2)) and its approximation with Tanh -> Gelu.
 Pass FuseComposite();
+
+// Means, squares and roots over the last dimensions become LayerNormalization or RMSNormalization, with the constant factors and summands behind
+// them. The forms of torch and paddle2onnx ((x - mean) / sqrt(var + eps) * g + b) and of tf2onnx (x * m + (b - mean * m), m = g / sqrt(...)).
+Pass FuseNormalization();
 
 // Add(Conv(x), y) -> Conv(x, residual y) when the convolution's result has no other reader. Dense likewise.
 Pass FuseResidual();

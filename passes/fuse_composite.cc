@@ -15,27 +15,19 @@ using ir::NodeId;
 using ir::OpKind;
 using ir::ValueId;
 
-bool Near(std::optional<double> value, double expected) { return value && std::abs(*value - expected) <= 1e-5 * std::abs(expected) + 1e-9; }
-
-// The input of a two-input `op` whose other input is the scalar `constant`; kNoValue when the value is not made that way. For Div and
-// Sub the constant must be the right side.
-ValueId OperandBesides(const Graph& graph, ValueId value, OpKind op, double constant) {
-  const Node* node = graph.Producer(value);
-  if (node == nullptr || node->op != op || node->attrs.Has("act_min") || node->attrs.Has("act_max")) return kNoValue;
-  if (Near(ScalarConstant(graph, node->inputs[1]), constant)) return node->inputs[0];
-  const bool commutes = op == OpKind::kAdd || op == OpKind::kMul;
-  return commutes && Near(ScalarConstant(graph, node->inputs[0]), constant) ? node->inputs[1] : kNoValue;
-}
-
 // The input of value = x / divisor, written as Div or as Mul by the reciprocal.
 ValueId Dividend(const Graph& graph, ValueId value, double divisor) {
   const ValueId x = OperandBesides(graph, value, OpKind::kDiv, divisor);
   return x != kNoValue ? x : OperandBesides(graph, value, OpKind::kMul, 1.0 / divisor);
 }
 
+bool IsScalar(const Graph& graph, ValueId value, double expected) {
+  const auto constant = ScalarConstant(graph, value);
+  return constant && Near(*constant, expected);
+}
+
 bool IsClip(const Graph& graph, const Node& node, double low, double high) {
-  return node.op == OpKind::kClip && node.inputs.size() == 3 && Near(ScalarConstant(graph, node.inputs[1]), low) &&
-         Near(ScalarConstant(graph, node.inputs[2]), high);
+  return node.op == OpKind::kClip && node.inputs.size() == 3 && IsScalar(graph, node.inputs[1], low) && IsScalar(graph, node.inputs[2], high);
 }
 
 // x of Clip(x + 3, 0, 6).
@@ -100,34 +92,78 @@ bool MatchHardSwish(Graph& graph, NodeId id) {
   return false;
 }
 
-// x * 0.5 * (1 + Erf(x / sqrt 2)), with the three factors in any association.
+// x of x^3, written as Pow or as two products.
+ValueId CubeRoot(const Graph& graph, ValueId value) {
+  const ValueId x = OperandBesides(graph, value, OpKind::kPow, 3);
+  if (x != kNoValue) return x;
+  const Node* mul = graph.Producer(value);
+  if (mul == nullptr || mul->op != OpKind::kMul) return kNoValue;
+  for (int side = 0; side < 2; ++side) {
+    const Node* square = graph.Producer(mul->inputs[side]);
+    const ValueId root = mul->inputs[1 - side];
+    if (square == nullptr) continue;
+    if (square->op == OpKind::kMul && square->inputs[0] == root && square->inputs[1] == root) return root;
+    if (OperandBesides(graph, mul->inputs[side], OpKind::kPow, 2) == root) return root;
+  }
+  return kNoValue;
+}
+
+// x of sqrt(2 / pi) * (x + 0.044715 x^3).
+ValueId TanhArgument(const Graph& graph, ValueId value) {
+  const ValueId sum = OperandBesides(graph, value, OpKind::kMul, std::sqrt(2.0 / 3.14159265358979323846));
+  const Node* add = sum == kNoValue ? nullptr : graph.Producer(sum);
+  if (add == nullptr || add->op != OpKind::kAdd) return kNoValue;
+  for (int side = 0; side < 2; ++side) {
+    const ValueId cube = OperandBesides(graph, add->inputs[side], OpKind::kMul, 0.044715);
+    if (cube != kNoValue && CubeRoot(graph, cube) == add->inputs[1 - side]) return add->inputs[1 - side];
+  }
+  return kNoValue;
+}
+
+// The gate of Gelu, 1 + Erf(x / sqrt 2) or 1 + Tanh(...).
+struct GeluGate {
+  ValueId x = kNoValue;
+  bool tanh = false;
+};
+
+GeluGate ReadGeluGate(const Graph& graph, ValueId value) {
+  const ValueId inner = OperandBesides(graph, value, OpKind::kAdd, 1);
+  const Node* node = inner == kNoValue ? nullptr : graph.Producer(inner);
+  if (node == nullptr) return {};
+  if (node->op == OpKind::kErf) return {Dividend(graph, node->inputs[0], std::sqrt(2.0)), false};
+  if (node->op == OpKind::kTanh) return {TanhArgument(graph, node->inputs[0]), true};
+  return {};
+}
+
+bool RewriteGelu(Graph& graph, NodeId id, const GeluGate& gate) {
+  ir::Attrs attrs;
+  if (gate.tanh) attrs.Set("approximate", std::string("tanh"));
+  Rewrite(graph, id, OpKind::kGelu, gate.x, std::move(attrs));
+  return true;
+}
+
+// x * 0.5 * gate(x), with the three factors in any association.
 bool MatchGelu(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
-  if (node.op != OpKind::kMul) return false;
-  auto erf_argument = [&](ValueId v) {
-    const ValueId erf = OperandBesides(graph, v, OpKind::kAdd, 1);
-    const Node* e = erf == kNoValue ? nullptr : graph.Producer(erf);
-    return e != nullptr && e->op == OpKind::kErf ? Dividend(graph, e->inputs[0], std::sqrt(2.0)) : kNoValue;
-  };
-  for (int side = 0; side < 2; ++side) {
+  if (node.op != OpKind::kMul && node.op != OpKind::kDiv) return false;
+  for (int side = 0; node.op == OpKind::kMul && side < 2; ++side) {
     const ValueId a = node.inputs[side];
     const ValueId b = node.inputs[1 - side];
-    // (0.5 * x) * (1 + erf), x * (0.5 * (1 + erf)).
-    const ValueId half_x = OperandBesides(graph, a, OpKind::kMul, 0.5);
-    const ValueId half_gate = OperandBesides(graph, b, OpKind::kMul, 0.5);
-    const ValueId x = half_x != kNoValue && erf_argument(b) == half_x ? half_x : half_gate != kNoValue && erf_argument(half_gate) == a ? a : kNoValue;
-    if (x == kNoValue) continue;
-    Rewrite(graph, id, OpKind::kGelu, x);
-    return true;
+    // (0.5 * x) * gate, x * (0.5 * gate).
+    const ValueId half_x = Dividend(graph, a, 2);
+    const GeluGate gate = ReadGeluGate(graph, b);
+    if (half_x != kNoValue && gate.x == half_x) return RewriteGelu(graph, id, gate);
+    const ValueId half_gate = Dividend(graph, b, 2);
+    const GeluGate halved = half_gate == kNoValue ? GeluGate{} : ReadGeluGate(graph, half_gate);
+    if (halved.x != kNoValue && halved.x == a) return RewriteGelu(graph, id, halved);
   }
-  // (x * (1 + erf)) * 0.5.
-  const ValueId product = OperandBesides(graph, node.outputs[0], OpKind::kMul, 0.5);
+  // (x * gate) * 0.5.
+  const ValueId product = Dividend(graph, node.outputs[0], 2);
   const Node* mul = product == kNoValue ? nullptr : graph.Producer(product);
   if (mul == nullptr || mul->op != OpKind::kMul) return false;
   for (int side = 0; side < 2; ++side) {
-    if (erf_argument(mul->inputs[1 - side]) != mul->inputs[side]) continue;
-    Rewrite(graph, id, OpKind::kGelu, mul->inputs[side]);
-    return true;
+    const GeluGate gate = ReadGeluGate(graph, mul->inputs[1 - side]);
+    if (gate.x != kNoValue && gate.x == mul->inputs[side]) return RewriteGelu(graph, id, gate);
   }
   return false;
 }

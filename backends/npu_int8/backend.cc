@@ -86,6 +86,7 @@ constexpr Row kRows[] = {
     {OpKind::kArgMax, SupportsArgMax, LowerArgMax, Int8::kNo},
     {OpKind::kArgMin, SupportsArgMax, LowerArgMax, Int8::kNo},
     {OpKind::kLayerNormalization, SupportsLayerNormalization, LowerLayerNormalization, Int8::kNo},
+    {OpKind::kRMSNormalization, SupportsLayerNormalization, LowerLayerNormalization, Int8::kNo},
     {OpKind::kGRU, SupportsRecurrent, LowerRecurrent, Int8::kNo},
     {OpKind::kLSTM, SupportsRecurrent, LowerRecurrent, Int8::kNo},
     {OpKind::kRNN, SupportsRecurrent, LowerRecurrent, Int8::kNo},

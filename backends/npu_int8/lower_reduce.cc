@@ -179,7 +179,8 @@ absl::Status LowerLayerNormalization(const Node& node, ProgramBuilder& builder) 
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.WholeBlock(node.inputs[0]));
   const Place out = builder.NewPlain(node.outputs[0]);
   const int64_t rows = builder.type(node.inputs[0]).shape.elements() / inner;
-  const kernels::LayerNormF32Params params{rows, inner, inner, 0, node.attrs.Float("epsilon", 1e-5f)};
+  const auto form = node.op == OpKind::kRMSNormalization ? kernels::NormForm::kRms : kernels::NormForm::kLayer;
+  const kernels::LayerNormF32Params params{rows, inner, inner, form, node.attrs.Float("epsilon", 1e-5f)};
   builder.AddStep(node, kernels::LayerNormF32Kernel(builder.isa()), params,
                   {in.block, builder.AddWeights(gamma.raw(), gamma.bytes()), builder.AddWeights(beta), out.block});
   return absl::OkStatus();

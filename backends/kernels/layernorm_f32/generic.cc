@@ -18,10 +18,13 @@ void LayerNormF32(const KernelArgs& args) {
     float* out = static_cast<float*>(args.operands[3]) + r * p.inner;
     const int64_t full = p.inner / kWidth * kWidth;
     const int tail = static_cast<int>(p.inner - full);
-    F32 sum = Set(0.0f);
-    for (int64_t i = 0; i < full; i += kWidth) sum = sum + Load(in + i);
-    if (tail) sum = sum + LoadSome(in + full, tail);
-    const F32 mean = Set(FoldSum(sum) / count);
+    F32 mean = Set(0.0f);
+    if (p.form != NormForm::kRms) {
+      F32 sum = Set(0.0f);
+      for (int64_t i = 0; i < full; i += kWidth) sum = sum + Load(in + i);
+      if (tail) sum = sum + LoadSome(in + full, tail);
+      mean = Set(FoldSum(sum) / count);
+    }
     F32 squares = Set(0.0f);
     for (int64_t i = 0; i < full; i += kWidth) {
       const F32 x = Load(in + i) - mean;
@@ -32,11 +35,12 @@ void LayerNormF32(const KernelArgs& args) {
       squares = Fma(x, x, squares);
     }
     const F32 scale = Set(1.0f) / Sqrt(Set(FoldSum(squares) / count + p.epsilon));
-    const int64_t channel = p.per_row ? r % p.channels : 0;
+    const bool per_row = p.form == NormForm::kInstance;
+    const int64_t channel = per_row ? r % p.channels : 0;
     for (int64_t i = 0; i < p.inner; i += kWidth) {
       const int lanes = i < full ? kWidth : tail;
-      const F32 g = p.per_row ? Set(gamma[channel]) : LoadSome(gamma + i, lanes);
-      const F32 b = p.per_row ? Set(beta[channel]) : LoadSome(beta + i, lanes);
+      const F32 g = per_row ? Set(gamma[channel]) : LoadSome(gamma + i, lanes);
+      const F32 b = per_row ? Set(beta[channel]) : LoadSome(beta + i, lanes);
       StoreSome(out + i, Fma((LoadSome(in + i, lanes) - mean) * scale, g, b), lanes);
     }
   }

@@ -24,10 +24,10 @@ absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyRange("rows", p.rows, 0, kMaxSize));
   OMKIT_RETURN_IF_ERROR(VerifyRange("row length", p.inner, 1, kMaxSize));
   OMKIT_RETURN_IF_ERROR(VerifyRange("channels", p.channels, 1, kMaxSize));
-  OMKIT_RETURN_IF_ERROR(VerifyRange("per row flag", p.per_row, 0, 1));
+  OMKIT_RETURN_IF_ERROR(VerifyRange("form", static_cast<int32_t>(p.form), 0, 2));
   const CheckedSize data = CheckedSize(p.rows) * p.inner * sizeof(float);
   const int64_t bytes = data.ok() ? data.value() : -1;
-  const int64_t table = (p.per_row ? p.channels : p.inner) * static_cast<int64_t>(sizeof(float));
+  const int64_t table = (p.form == NormForm::kInstance ? p.channels : p.inner) * static_cast<int64_t>(sizeof(float));
   // Blocks of the arena are rounded up behind their last element.
   OMKIT_RETURN_IF_ERROR(VerifyRange("bytes of input", bytes, 0, static_cast<int64_t>(step.operands[0].size)));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("gamma", step.operands[1], table));

@@ -1,4 +1,4 @@
-// Float normalization of rows by their own mean and variance: LayerNormalization and InstanceNormalization. Floor 4.
+// Float normalization of rows by their own mean and variance: LayerNormalization, InstanceNormalization and RMSNormalization. Floor 4.
 #ifndef OMKIT_BACKENDS_KERNELS_LAYERNORM_F32_LAYERNORM_F32_H_
 #define OMKIT_BACKENDS_KERNELS_LAYERNORM_F32_LAYERNORM_F32_H_
 
@@ -11,11 +11,13 @@
 namespace omkit::kernels {
 
 // out[r][i] = (in[r][i] - mean(r)) / sqrt(var(r) + epsilon) * gamma[j] + beta[j] over dense data in[rows][inner].
-// per_row 0 (LayerNormalization): j = i, tables of `inner` entries. per_row 1 (InstanceNormalization on NCHW data): j = r % channels,
-// tables of `channels` entries. Operands: 0 input f32, 1 gamma f32, 2 beta f32, 3 output f32 (may be the input).
+// kLayer: j = i, tables of `inner` entries. kInstance (NCHW data): j = r % channels, tables of `channels` entries. kRms: as kLayer with 0 for the
+// mean. Operands: 0 input f32, 1 gamma f32, 2 beta f32, 3 output f32 (may be the input).
+enum class NormForm : int32_t { kLayer = 0, kInstance = 1, kRms = 2 };
+
 struct LayerNormF32Params {
   int64_t rows, inner, channels;
-  int32_t per_row;
+  NormForm form;
   float epsilon;
 };
 

@@ -14,17 +14,17 @@ class LayerNormF32Test : public testing::Test {
 TEST_F(LayerNormF32Test, EqualsDoubleReferenceOnEveryTier) {
   Random random(61);
   for (int i = 0; i < 80; ++i) {
-    LayerNormF32Params p = {Pick(random, 1, 20), Pick(random, 1, 200), Pick(random, 1, 6), i % 2, 1e-3f};
-    const int64_t table = p.per_row ? p.channels : p.inner;
+    LayerNormF32Params p = {Pick(random, 1, 20), Pick(random, 1, 200), Pick(random, 1, 6), static_cast<NormForm>(i % 3), 1e-3f};
+    const int64_t table = p.form == NormForm::kInstance ? p.channels : p.inner;
     const std::vector<float> in = RandomFloats(random, p.rows * p.inner, -1.0f, 3.0f), gamma = RandomFloats(random, table),
                              beta = RandomFloats(random, table);
     const int64_t dims[2] = {p.rows, p.inner};
     const auto reference = [&](const std::vector<int64_t>& at) {
       double mean = 0, variance = 0;
       for (int64_t k = 0; k < p.inner; ++k) mean += in[at[0] * p.inner + k];
-      mean /= p.inner;
+      mean = p.form == NormForm::kRms ? 0 : mean / p.inner;
       for (int64_t k = 0; k < p.inner; ++k) variance += std::pow(in[at[0] * p.inner + k] - mean, 2);
-      const int64_t j = p.per_row ? at[0] % p.channels : at[1];
+      const int64_t j = p.form == NormForm::kInstance ? at[0] % p.channels : at[1];
       return (in[at[0] * p.inner + at[1]] - mean) / std::sqrt(variance / p.inner + p.epsilon) * gamma[j] + beta[j];
     };
     ASSERT_NO_FATAL_FAILURE(
@@ -34,7 +34,7 @@ TEST_F(LayerNormF32Test, EqualsDoubleReferenceOnEveryTier) {
 }
 
 TEST_F(LayerNormF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
-  const LayerNormF32Params good = {4, 10, 2, 0, 1e-5f};
+  const LayerNormF32Params good = {4, 10, 2, NormForm::kLayer, 1e-5f};
   const StepOperand data = Arena(std::vector<float>(40)), table = Arena(std::vector<float>(10));
   const std::vector<StepOperand> operands = {data, table, table, data};
   ASSERT_EQ(VerifyStep(LayerNormF32Kernel, good, operands), absl::OkStatus());
@@ -47,8 +47,8 @@ TEST_F(LayerNormF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
   EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->rows = -4; }));
   EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->inner = 0; }));
   EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->rows = p->inner = int64_t{1} << 40; }));
-  EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->per_row = 1; }));
-  EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->per_row = 1, p->channels = 0; }));
+  EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->form = NormForm::kInstance; }));
+  EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->form = NormForm::kInstance, p->channels = 0; }));
 }
 
 }  // namespace
