@@ -171,6 +171,8 @@ absl::Status PrepareGraph(const CompileOptions& options, ir::Graph& graph) {
           passes::FuseScale(),
           passes::FuseResidual(),
           passes::FuseActivation(),
+          passes::FormPlanes(),
+          passes::Simplify(),
           passes::UniqueNames(),
           passes::PrepareBodies([&](ir::Graph& body) -> absl::Status {
             CompileOptions inner;

@@ -21,6 +21,10 @@ Pass FuseBatchNorm();
 // ConvTranspose with constant weights becomes a Conv of stride * stride times the channels, DepthToSpace and, with pads, a crop.
 Pass FormConv();
 
+// Conv with constant weights, MaxPool and AveragePool over one dimension become those over two, of height 1, between Reshapes: kernels are made
+// for planes. Behind the fusions, which the Reshapes would keep apart.
+Pass FormPlanes();
+
 // A constant zero Pad of the spatial dimensions folds into the Conv or the counting AveragePool behind it.
 Pass FusePad();
 

@@ -170,6 +170,18 @@ const FuseCase kCases[] = {
        return n.Op(OpKind::kRelu, {n.Batch(n.Add(n.Div(conv, n.Table({1, 3, 1, 1})), n.Table({1, 3, 1, 1})), 3)});
      },
      "Conv"},
+    {"convolution and pool over one dimension",
+     {2, 3, 9},
+     [](Net& n) {
+       ir::Attrs conv, pool;
+       conv.Set("pads", std::vector<int64_t>{2, 1});
+       conv.Set("strides", std::vector<int64_t>{2});
+       conv.Set("dilations", std::vector<int64_t>{2});
+       pool.Set("kernel_shape", std::vector<int64_t>{2});
+       const ValueId y = n.Op(OpKind::kConv, {n.x, n.Table({4, 3, 3}, -1, 1), n.Table({4})}, conv);
+       return n.Op(OpKind::kMaxPool, {n.Op(OpKind::kRelu, {y})}, pool);
+     },
+     "Reshape Conv MaxPool Reshape"},
     {"batch norm of rows behind a dense layer",
      {2, 3},
      [](Net& n) {
@@ -202,7 +214,7 @@ TEST(Fuse, DecomposedFormsBecomeOneOperator) {
     const auto before = ir::Interpret(net.graph, {x});
     ASSERT_TRUE(before.ok()) << before.status();
     const absl::Status fused = RunPasses(
-        {InferShapes(), Simplify(), FormDense(), FuseComposite(), FuseNormalization(), FuseBatchNorm(), FuseActivation()},
+        {InferShapes(), Simplify(), FormDense(), FuseComposite(), FuseNormalization(), FuseBatchNorm(), FuseActivation(), FormPlanes(), Simplify()},
         {}, net.graph);
     ASSERT_TRUE(fused.ok()) << fused;
     EXPECT_EQ(Ops(net.graph), c.ops);

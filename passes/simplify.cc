@@ -110,12 +110,11 @@ Pass Simplify() {
             OMKIT_ASSIGN_OR_RETURN(std::vector<ir::NodeId> order, graph.TopologicalOrder());
             for (ir::NodeId id : order) {
               if (!graph.alive(id) || graph.node(id).inputs.empty()) continue;
+              const ValueId out = graph.node(id).outputs[0];
               MergeWithProducer(graph, id);
-              if (!graph.alive(id)) continue;
-              const Node& node = graph.node(id);
-              if (!KeepsElementsInPlace(graph, node)) continue;
-              const ValueId in = node.inputs[0];
-              const ValueId out = node.outputs[0];
+              const Node* node = graph.Producer(out);  // itself, or what it was merged into
+              if (node == nullptr || !KeepsElementsInPlace(graph, *node)) continue;
+              const ValueId in = node->inputs[0];
               // A model output must stay a value of its own when it would become an input, a constant or a second name of one value.
               if (graph.IsOutput(out) && (graph.IsInput(in) || graph.IsConstant(in) || graph.IsOutput(in))) continue;
               graph.ReplaceUses(out, in);
