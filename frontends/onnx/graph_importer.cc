@@ -81,8 +81,11 @@ absl::Status EmitBatchedScan(ir::Graph& graph, const std::string& name, std::vec
                              ir::Attrs attrs, size_t captured, std::vector<std::shared_ptr<const ir::Graph>> bodies) {
   using ir::OpKind;
   constexpr int64_t kMostBatches = 64;
+  if (inputs.size() < 2) return absl::InvalidArgumentError("has nothing to scan");
   if (inputs[0] != ir::kNoValue) return absl::UnimplementedError("input sequence_lens");
   inputs.erase(inputs.begin());
+  const auto absent = std::find(inputs.begin(), inputs.end(), ir::kNoValue);
+  if (absent != inputs.end()) return absl::InvalidArgumentError(absl::StrCat("lacks its input ", absent - inputs.begin() + 1));
   attrs.Set("states", attrs.Int("states", 1) - 1);
   if (attrs.Has("directions")) attrs.Set("scan_input_directions", attrs.Ints("directions"));
   attrs.Erase("directions");

@@ -209,6 +209,15 @@ TEST(Importer, RefusesBrokenAndUnsupportedModelsWithAMessage) {
       {"opset 0", Around(0, relu), kBad, "opset 0"},
       {"ir version", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), -1), kBad, "IR version -1 does not exist"},
       {"ir version 14", Model(13, absl::StrCat(kInputX, " output { name: 'y' } ", relu), 14), kLater, "supported: 3 to 13"},
+      {"scan of opset 8 without its state",
+       Around(
+           8,
+           "node { name: 'n' op_type: 'Scan' input: '' input: '' input: 'x' output: 'y' output: 'z' attribute { name: 'num_scan_inputs' type: INT "
+           "i: 1 } attribute { name: 'body' type: GRAPH g { name: 'b' input { name: 's' type { tensor_type { elem_type: 1 shape {} } } } input { "
+           "name: "
+           "'e' type { tensor_type { elem_type: 1 shape {} } } } output { name: 't' } output { name: 'e2' } node { op_type: 'Add' input: 's' input: "
+           "'e' output: 't' } node { op_type: 'Identity' input: 'e' output: 'e2' } } } }"),
+       kBad, "lacks its input 1"},
       {"other domain only",
        absl::StrCat("ir_version: 8 opset_import { domain: 'a' version: 1 } graph { ", kInputX,
                     " output { name: 'y' } node { name: 'n' op_type: 'F' domain: 'a' input: 'x' output: 'y' } }"),

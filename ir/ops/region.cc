@@ -49,9 +49,10 @@ absl::StatusOr<RoiForm> ReadRoiForm(const Attrs& attrs) {
   const std::string mode = attrs.String("mode", "avg"), coordinates = attrs.String("coordinate_transformation_mode", "half_pixel");
   f.max = mode == "max";
   f.half_pixel = coordinates == "half_pixel";
-  constexpr int64_t kMost = 1 << 16;
-  if (f.height < 1 || f.width < 1 || f.height > kMost || f.width > kMost || f.sampling < 0 || f.sampling > kMost || !std::isfinite(f.scale)) {
-    return absl::InvalidArgumentError(absl::StrCat("an output of ", f.height, "x", f.width, " with sampling_ratio ", f.sampling));
+  constexpr int64_t kMost = 1 << 16, kMostRatio = 256;  // detectors have 0 to 4; the samples of a bin are its square
+  if (f.height < 1 || f.width < 1 || f.height > kMost || f.width > kMost || f.sampling < 0 || f.sampling > kMostRatio || !std::isfinite(f.scale)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an output of ", f.height, "x", f.width, " with sampling_ratio ", f.sampling, "; limits are ", kMost, " and ", kMostRatio));
   }
   if (mode != "avg" && mode != "max") return absl::InvalidArgumentError(absl::StrCat("attribute mode is '", mode, "', allowed are avg and max"));
   if (!f.half_pixel && coordinates != "output_half_pixel") {
@@ -132,7 +133,7 @@ absl::Status EvalRoiAlign(const EvalContext& ctx) {
     double roi_width = rois[r * 4 + 2] * f.scale - offset - x1, roi_height = rois[r * 4 + 3] * f.scale - offset - y1;
     if (!f.half_pixel) roi_width = std::max(roi_width, 1.0), roi_height = std::max(roi_height, 1.0);
     const double bin_h = roi_height / static_cast<double>(f.height), bin_w = roi_width / static_cast<double>(f.width);
-    constexpr double kMostSamples = 4096;
+    constexpr double kMostSamples = 1024;
     if (!(bin_h < kMostSamples && bin_w < kMostSamples))
       return absl::InvalidArgumentError(absl::StrCat("region ", r, " is ", roi_height, "x", roi_width, " pixels"));
     const int64_t rows = f.sampling > 0 ? f.sampling : std::max<int64_t>(static_cast<int64_t>(std::ceil(bin_h)), 0);
