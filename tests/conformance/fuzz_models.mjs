@@ -289,7 +289,7 @@ const rules = {
     return b.one('ConvTranspose', [x, b.floats([x.dims[1], m, k, k])], [x.dims[0], m, ...x.dims.slice(2).map(d => (d - 1) * stride + k)], {strides: big([stride, stride])});
   },
   pool: (b, x) => {
-    if (x.dims.length !== 4) return null;
+    if (x.dims.length < 3 || x.dims.length > 4) return null;
     const k = x.dims.slice(2).map(d => b.r.int(1, Math.min(3, d))), pads = k.map(v => b.r.int(0, v - 1)), stride = k.map(() => b.r.int(1, 2)), average = b.r.coin();
     const out = x.dims.slice(2).map((d, i) => Math.floor((d + 2 * pads[i] - k[i]) / stride[i]) + 1);
     return b.one(average ? 'AveragePool' : 'MaxPool', [x], [...x.dims.slice(0, 2), ...out], {kernel_shape: big(k), pads: big([...pads, ...pads]), strides: big(stride), ...(average ? {count_include_pad: b.r.coin() ? 1n : 0n} : {})});
@@ -298,6 +298,35 @@ const rules = {
   batchNorm: (b, x) => x.dims.length >= 3 ? b.one('BatchNormalization', [x, b.floats([x.dims[1]]), b.floats([x.dims[1]]), b.floats([x.dims[1]]), b.floats([x.dims[1]], 0.5, 2)], x.dims) : null,
   instanceNorm: (b, x) => x.dims.length >= 3 ? b.one('InstanceNormalization', [x, b.floats([x.dims[1]]), b.floats([x.dims[1]])], x.dims, {epsilon: 0.01}) : null,
   layerNorm: (b, x) => b.opset >= 17 ? b.one('LayerNormalization', [x, b.floats([x.dims.at(-1)]), b.floats([x.dims.at(-1)])], x.dims, {axis: -1n, epsilon: 0.01}) : null,
+  // As exporters write them out.
+  decomposedNorm: (b, x) => {
+    const r = b.r, axis = r.int(0, 3) === 0 ? 0 : x.dims.length - 1;
+    const mean = v => axesForm(b, 'ReduceMean', v, [axis], x.dims.map((d, i) => i === axis ? 1 : d), {keepdims: 1n}, 18);
+    const centered = r.coin(), m = centered ? mean(x) : null, d = centered ? b.one('Sub', [x, m], x.dims) : x;
+    const square = r.coin() ? b.one('Mul', [d, d], d.dims) : b.one('Pow', [d, b.constant(FLOAT, [], [2])], d.dims);
+    const v = mean(square), eps = b.one('Add', [v, b.constant(FLOAT, [], [0.01])], v.dims), root = b.one('Sqrt', [eps], v.dims);
+    const shape = x.dims.map((s, i) => i === axis ? s : 1), table = () => b.floats(r.coin() ? [] : shape);
+    if (centered && r.int(0, 2) === 0) {
+      const inverse = b.one('Reciprocal', [root], v.dims), scale = b.one('Mul', [inverse, b.floats(shape)], x.dims);
+      const shift = b.one('Sub', [b.floats(shape), b.one('Mul', [m, scale], x.dims)], x.dims);
+      return b.one('Add', [b.one('Mul', [x, scale], x.dims), shift], x.dims);
+    }
+    let y = r.coin() ? b.one('Div', [d, root], x.dims) : b.one('Mul', [b.one('Reciprocal', [root], v.dims), d], x.dims);
+    if (r.coin()) y = b.one('Mul', [y, table()], x.dims);
+    return r.coin() ? b.one('Add', [table(), y], x.dims) : y;
+  },
+  decomposedGelu: (b, x) => {
+    const half = v => b.one('Mul', [v, b.constant(FLOAT, [], [0.5])], v.dims), times = (v, k) => b.one('Mul', [v, b.constant(FLOAT, [], [k])], v.dims);
+    let inner;
+    if (b.r.coin()) {
+      inner = b.one('Erf', [b.one('Div', [x, b.constant(FLOAT, [], [Math.SQRT2])], x.dims)], x.dims);
+    } else {
+      const cube = b.r.coin() ? b.one('Pow', [x, b.constant(FLOAT, [], [3])], x.dims) : b.one('Mul', [b.one('Mul', [x, x], x.dims), x], x.dims);
+      inner = b.one('Tanh', [times(b.one('Add', [x, times(cube, 0.044715)], x.dims), Math.sqrt(2 / Math.PI))], x.dims);
+    }
+    const gate = b.one('Add', [inner, b.constant(FLOAT, [], [1])], x.dims);
+    return b.r.coin() ? b.one('Mul', [half(x), gate], x.dims) : half(b.one('Mul', [x, gate], x.dims));
+  },
   lrn: (b, x) => x.dims.length === 4 ? b.one('LRN', [x], x.dims, {size: 3n}) : null,
   lpNorm: (b, x) => b.one('LpNormalization', [positive(b, x)], x.dims, {axis: BigInt(x.dims.length - 1), p: b.r.coin() ? 1n : 2n}),
   // ONNX Runtime takes E[x^2] - E[x]^2, which rounding makes negative (then NaN) for a constant plane: noise goes before it.
