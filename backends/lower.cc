@@ -19,6 +19,7 @@ absl::Status LowerGraph(absl::string_view soc_version, const ir::Graph& graph, P
   OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
   for (ir::NodeId id : order) {
     const ir::Node& node = graph.node(id);
+    if (builder.Absorbed(id)) continue;
     for (const Backend* backend : backends) {
       if (!backend->Supports(graph, node)) continue;
       if (backend != backends.front()) Log(LogLevel::kDebug, absl::StrCat(Describe(node), " runs on backend ", backend->name()));

@@ -57,6 +57,7 @@ class Search {
     }
     candidate.met = candidate.value >= options_.target.least;
     OMKIT_ASSIGN_OR_RETURN(candidate.price, options_.price(recipe));
+    Log(LogLevel::kDebug, absl::StrFormat("precision: %d layers in float, value %.6f", floats.size(), candidate.value));
     const bool better = best_.empty() || (candidate.met && !best_[0].met) ||
                         (candidate.met == best_[0].met && (candidate.met ? candidate.price < best_[0].price : candidate.value > best_[0].value));
     if (better) {
@@ -67,10 +68,12 @@ class Search {
   }
 
   absl::Status MeasureLayers(const Candidate& base) {
+    const QuantizationTrial& trial = options_.ranking == nullptr ? *options_.trial : *options_.ranking;
+    OMKIT_ASSIGN_OR_RETURN(const TrialResult whole, trial.Measure(start_));
     for (size_t i = 0; i < layers_.size(); ++i) {
       const std::string& layer = layers_[i];
       LayerSensitivity s{layer, 0, 0, 0};
-      OMKIT_ASSIGN_OR_RETURN(const TrialResult without, options_.trial->Measure(RecipeOf({layer})));
+      OMKIT_ASSIGN_OR_RETURN(const TrialResult without, trial.Measure(RecipeOf({layer})));
       OMKIT_ASSIGN_OR_RETURN(const double price, options_.price(RecipeOf({layer})));
       s.noise_without = without.noise;
       if (options_.both_ways) {
@@ -79,7 +82,7 @@ class Search {
         // Its bias correction is for the errors of the layers before it, which are not there.
         Recipe only = RecipeOf(others);
         only.nodes[layer].bias.clear();
-        OMKIT_ASSIGN_OR_RETURN(const TrialResult alone, options_.trial->Measure(only));
+        OMKIT_ASSIGN_OR_RETURN(const TrialResult alone, trial.Measure(only));
         s.noise_alone = alone.noise;
       }
       s.price = price - base.price;
@@ -87,7 +90,7 @@ class Search {
       if (options_.progress) options_.progress(static_cast<double>(i + 1) / static_cast<double>(layers_.size()));
     }
     const double least_price = 1e-3 * base.price / static_cast<double>(layers_.size());
-    auto share = [&](const LayerSensitivity& s) { return (std::max(0.0, base.result.noise - s.noise_without) + s.noise_alone) / 2; };
+    auto share = [&](const LayerSensitivity& s) { return (std::max(0.0, whole.noise - s.noise_without) + s.noise_alone) / 2; };
     std::stable_sort(sensitivities_.begin(), sensitivities_.end(), [&](const auto& a, const auto& b) { return share(a) > share(b); });
     ranked_ = sensitivities_;
     std::stable_sort(ranked_.begin(), ranked_.end(), [&](const auto& a, const auto& b) {
@@ -118,8 +121,9 @@ class Search {
 
   absl::Status Prune() {
     Layers floats = Prefix(count_);
+    int tried = 0;
     for (size_t i = count_; i-- > 0;) {
-      if (floats.size() <= 1) break;
+      if (floats.size() <= 1 || tried++ == options_.most_pruned) break;
       Layers fewer = floats;
       fewer.erase(ranked_[i].node);
       OMKIT_ASSIGN_OR_RETURN(const Candidate candidate, Try(fewer));

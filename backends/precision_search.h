@@ -37,18 +37,20 @@ struct PrecisionPlan {
   TrialResult result;
   double value = 0;  // of the target's metric
   bool met = false;
-  double price = 0;        // of the plan
-  double float_price = 0;  // of the network with no layer in INT8
+  double price = 0;                      // of the plan
+  double float_price = 0;                // of the network with no layer in INT8
   std::vector<LayerSensitivity> layers;  // most sensitive first
 };
 
 struct PrecisionSearch {
-  const QuantizationTrial* trial = nullptr;
+  const QuantizationTrial* trial = nullptr;    // judges plans
+  const QuantizationTrial* ranking = nullptr;  // measures single layers, on fewer samples; nullptr: `trial` does
   AccuracyTarget target;
   // What a recipe costs: seconds, or operations where results must not depend on the machine's mood.
   std::function<absl::StatusOr<double>(const passes::Recipe&)> price;
-  bool both_ways = true;                                    // false: only what is gained by each layer in float, in half the time
-  std::function<void(double)> progress;                     // may be empty
+  bool both_ways = true;                                         // false: only what is gained by each layer in float, in half the time
+  int most_pruned = 1 << 30;                                     // layers that are tried in INT8 once more
+  std::function<void(double)> progress;                          // may be empty
   std::function<absl::Status(const passes::Recipe&)> on_better;  // sees each recipe that is the best so far; may be empty
 
   // `layers` are the nodes to choose for, INT8 in `start`. The plan is the best found even when the target is not met.

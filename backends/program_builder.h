@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,10 @@ class ProgramBuilder {
   Place NewLike(ir::ValueId v, const Place& model);
   // Declares that the value lies there: a new place, or a view into another value's.
   void Bind(ir::ValueId v, const Place& place) { places_[v] = place; }
+
+  // The node's work is in the steps of a node before it: LowerGraph passes it over.
+  void Absorb(ir::NodeId node) { absorbed_.insert(node); }
+  bool Absorbed(ir::NodeId node) const { return absorbed_.count(node) > 0; }
 
   // Working memory of `bytes` bytes between steps of one node.
   BlockId NewTemporary(uint64_t bytes) { return AddBlock(runtime::Space::kArena, 0, bytes); }
@@ -135,6 +140,7 @@ class ProgramBuilder {
   TierOfNode tiers_;
   CompileBody compile_body_;
   std::map<ir::ValueId, Place> places_;
+  std::set<ir::NodeId> absorbed_;
   std::map<ir::ValueId, Place> plain_copies_;
   std::map<ir::ValueId, Place> image_copies_;
   std::map<ir::ValueId, Place> row_copies_;

@@ -38,10 +38,13 @@ constexpr double kSampleBytes = 160e6;
 // Ranges are refined tensor by tensor while the trials stay below so many multiply-adds, and so many trials.
 constexpr double kRefineOperations = 1.2e11;
 constexpr int kMostRefineTrials = 240;
-// Below the first cosine at an output, layers go back to float without being asked until the second is reached on the trial samples; other
-// samples then keep 0.995 or come close.
-constexpr double kDoubtfulCosine = 0.997;
-constexpr double kSafeCosine = 0.998;
+// Below the first mean cosine at an output, layers go back to float without being asked until the second is reached, both on samples that no
+// choice before was made with: samples which nobody has seen yet then keep 0.995.
+constexpr double kDoubtfulCosine = 0.996;
+constexpr double kSafeCosine = 0.997;
+// Without a stated target layers are ranked on so many samples, and so many are tried in INT8 again.
+constexpr size_t kRankingSamples = 4;
+constexpr int kMostPruned = 12;
 // Weights are rounded by their effect without being asked where the Gram matrices take no more multiply-adds than this.
 constexpr double kRoundOperations = 4e9;
 
@@ -153,7 +156,8 @@ class RecipeMaker {
   absl::Status Consider(const std::string& what, Recipe candidate) {
     OMKIT_ASSIGN_OR_RETURN(const TrialResult result, trial_->Measure(candidate));
     const bool better = !measured_ || result.noise < best_.noise;
-    Log(LogLevel::kInfo, absl::StrFormat("quantize: %-24s noise %.3e, cosine %.6f%s", what, result.noise, result.cosine, better ? "" : " (not taken)"));
+    Log(LogLevel::kInfo,
+        absl::StrFormat("quantize: %-24s noise %.3e, cosine %.6f%s", what, result.noise, result.cosine, better ? "" : " (not taken)"));
     if (!better) return absl::OkStatus();
     measured_ = true;
     best_ = result;
@@ -163,7 +167,8 @@ class RecipeMaker {
 
   absl::Status ChooseMethod() {
     for (const RangeMethod method : passes::RangeMethods()) {
-      OMKIT_RETURN_IF_ERROR(Consider(absl::StrCat("ranges by ", passes::Name(method)), passes::MakeRecipe(graph_, plan_, policy_, statistics_, method)));
+      OMKIT_RETURN_IF_ERROR(
+          Consider(absl::StrCat("ranges by ", passes::Name(method)), passes::MakeRecipe(graph_, plan_, policy_, statistics_, method)));
       if (policy_.common.activation.method != RangeMethod::kAuto) break;
     }
     return absl::OkStatus();
@@ -227,8 +232,8 @@ class RecipeMaker {
       }
       taken += changed;
     }
-    Log(LogLevel::kInfo, absl::StrFormat("quantize: %d ranges changed alone     noise %.3e -> %.3e in %d trials, cosine %.6f", taken, before, best_.noise,
-                                         std::min(tried, budget), best_.cosine));
+    Log(LogLevel::kInfo, absl::StrFormat("quantize: %d ranges changed alone     noise %.3e -> %.3e in %d trials, cosine %.6f", taken, before,
+                                         best_.noise, std::min(tried, budget), best_.cosine));
     return absl::OkStatus();
   }
 
@@ -236,24 +241,49 @@ class RecipeMaker {
   std::vector<std::string> Layers() const {
     std::vector<std::string> layers;
     for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(plan_.int8_node.size()); ++id) {
-      if (plan_.int8_node[id] && CarriesError(graph_.node(id).op)) layers.push_back(graph_.node(id).name);
+      // A chain is float from its first node on.
+      if (!plan_.int8_node[id] || (plan_.chain[id] != ir::kNoNode && plan_.chain[id] != id)) continue;
+      const ir::Node& node = graph_.node(id);
+      if (CarriesError(node.op) && policy_.int8_nodes.count(node.name) == 0) layers.push_back(node.name);
     }
     return layers;
   }
 
+  // The samples behind those of the trials, where there are enough of them, as many as their float results have room.
+  std::vector<std::vector<Tensor>> JudgeSamples() const {
+    double bytes = 1;
+    for (const ir::ValueId v : graph_.outputs()) bytes += 2.0 * 4.0 * static_cast<double>(graph_.value(v).type.shape.elements());
+    const size_t tried = trial_->samples().size();
+    const size_t begin = correction_samples_.size() >= 2 * tried ? tried : 0;
+    const size_t room = std::max<size_t>(kLeastSamples, static_cast<size_t>(kSampleBytes / bytes));
+    const size_t end = std::min(correction_samples_.size(), begin + room);
+    return {correction_samples_.begin() + static_cast<std::ptrdiff_t>(begin), correction_samples_.begin() + static_cast<std::ptrdiff_t>(end)};
+  }
+
   absl::Status KeepAccuracy() {
     PrecisionSearch search;
-    search.trial = trial_.get();
+    std::unique_ptr<QuantizationTrial> ranking;
+    OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<QuantizationTrial> judge, QuantizationTrial::Make(graph_, policy_, JudgeSamples(), evaluators_));
+    search.trial = judge.get();
     search.progress = options_.search_progress;
     if (options_.target) {
       search.target = *options_.target;
       search.price = [&](const Recipe& recipe) { return Latency(recipe); };
       search.on_better = options_.on_better;
+      search.ranking = trial_.get();
     } else {
-      if (best_.cosine >= kDoubtfulCosine) return absl::OkStatus();
-      Log(LogLevel::kWarning, absl::StrFormat("quantize: the cosine similarity to the float network is %.4f at an output; looking for the layers to keep in "
-                                              "float", best_.cosine));
-      search.target.least = kSafeCosine;
+      OMKIT_ASSIGN_OR_RETURN(const TrialResult judged, judge->Measure(recipe_));
+      if (judged.cosine >= kDoubtfulCosine) return absl::OkStatus();
+      Log(LogLevel::kWarning,
+          absl::StrFormat("quantize: the cosine similarity to the float network is %.4f at an output; looking for the layers to keep in "
+                          "float",
+                          judged.cosine));
+      std::vector<std::vector<Tensor>> few(trial_->samples().begin(),
+                                           trial_->samples().begin() + std::min(kRankingSamples, trial_->samples().size()));
+      OMKIT_ASSIGN_OR_RETURN(ranking, QuantizationTrial::Make(graph_, policy_, std::move(few), evaluators_));
+      search.ranking = ranking.get();
+      search.target = {AccuracyTarget::Metric::kCosine, kSafeCosine, nullptr};
+      search.most_pruned = kMostPruned;
       search.both_ways = false;
       search.price = [&](const Recipe& recipe) { return OperationPrice(recipe); };
     }
@@ -348,6 +378,18 @@ class RecipeMaker {
   Recipe recipe_;
 };
 
+// A recipe stands without the policy: matrix operators that became float because the one before them did say so.
+absl::Status WriteDownFollowers(const passes::QuantizePolicy& policy, const ir::Graph& graph, Recipe* recipe) {
+  if (policy.grey_types.empty()) return absl::OkStatus();
+  OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanOf(*recipe, graph, policy));
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(plan.int8_node.size()); ++id) {
+    if (!graph.alive(id) || plan.int8_node[id]) continue;
+    const auto entry = recipe->nodes.find(graph.node(id).name);
+    if (entry != recipe->nodes.end()) entry->second.int8 = false;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& soc, const std::string& model_hash, ir::Graph& graph) {
@@ -360,6 +402,7 @@ absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& so
   } else {
     RecipeMaker maker(options, policy, graph, BackendEvaluators(runtime::HostSoc().name));
     OMKIT_ASSIGN_OR_RETURN(recipe, maker.Make(model_hash));
+    OMKIT_RETURN_IF_ERROR(WriteDownFollowers(policy, graph, &recipe));
   }
   if (options.on_recipe) OMKIT_RETURN_IF_ERROR(options.on_recipe(recipe));
   return ApplyRecipe(recipe, policy, graph);

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "ir/element_function.h"
 #include "ir/op.h"
 
 namespace omkit::passes {
@@ -21,6 +25,10 @@ bool IsCompute(OpKind op) { return op == OpKind::kConv || op == OpKind::kDense |
 
 bool IsFloatValue(const Graph& graph, ValueId v) { return v != kNoValue && graph.value(v).type.dtype == DType::kFloat32; }
 
+bool IsOfOneOf(const Node& node, const std::set<std::string>& types) {
+  return std::any_of(types.begin(), types.end(), [&](const std::string& type) { return IsOfType(node, type); });
+}
+
 class Planner {
  public:
   Planner(const Graph& graph, std::vector<NodeId> order, const QuantizePolicy& policy)
@@ -33,9 +41,10 @@ class Planner {
     }
     plan_.int8_node.assign(order_.empty() ? 0 : *std::max_element(order_.begin(), order_.end()) + 1, false);
     plan_.group.assign(graph.num_values(), -1);
+    plan_.chain.assign(plan_.int8_node.size(), ir::kNoNode);
   }
 
-  QuantizationPlan Run() {
+  absl::StatusOr<QuantizationPlan> Run() {
     for (NodeId id : order_) plan_.int8_node[id] = IsCandidate(graph_.node(id));
     bool changed = true;
     while (changed) {
@@ -46,14 +55,26 @@ class Planner {
         changed = true;
       }
     }
+    OMKIT_RETURN_IF_ERROR(CheckDemands());
+    JoinChains();
     CollectValues();
     return std::move(plan_);
   }
 
  private:
+  bool Demanded(const Node& node) const { return policy_.int8_nodes.count(node.name) != 0; }
+
+  bool Skipped(const Node& node) const {
+    if (Demanded(node)) return false;
+    if (policy_.skip_nodes.count(node.name) != 0 || IsOfOneOf(node, policy_.skip_types)) return true;
+    return policy_.only_matrix && !IsCompute(node.op) && !ir::Def(node.op).Is(ir::kMovement);
+  }
+
+  // INT8 even where its data comes from float operators.
+  bool Leads(const Node& node) const { return IsLed(policy_, node) || (IsCompute(node.op) && !IsOfOneOf(node, policy_.grey_types)); }
+
   bool IsCandidate(const Node& node) const {
-    if (policy_.skip_nodes.count(node.name) != 0 || !policy_.supported(graph_, node)) return false;
-    if (std::any_of(policy_.skip_types.begin(), policy_.skip_types.end(), [&](const std::string& type) { return IsOfType(node, type); })) return false;
+    if (Skipped(node) || !policy_.supported(graph_, node)) return false;
     for (int i = 0; i < DataInputs(node); ++i) {
       if (i < static_cast<int>(node.inputs.size()) && node.inputs[i] != kNoValue && !IsFloatValue(graph_, node.inputs[i])) return false;
     }
@@ -61,7 +82,7 @@ class Planner {
   }
 
   bool Holds(const Node& node) const {
-    if (IsCompute(node.op)) return true;
+    if (Leads(node)) return true;
     for (int i = 0; i < DataInputs(node); ++i) {
       const ValueId v = node.inputs[i];
       if (v == kNoValue || graph_.IsConstant(v)) continue;
@@ -70,7 +91,26 @@ class Planner {
       const bool movable_input = producer == nullptr && KeepsQuantization(node.op);
       if (!from_int8 && !movable_input) return false;
     }
-    return std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return ReadAsInt8(v); });
+    return IsCompute(node.op) || std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return ReadAsInt8(v); });
+  }
+
+  // What was asked for by name or type, and cannot be.
+  absl::Status CheckDemands() const {
+    std::map<std::string, bool> possible;
+    for (NodeId id : order_) {
+      const Node& node = graph_.node(id);
+      if (Demanded(node) && !plan_.int8_node[id]) {
+        return absl::InvalidArgumentError(absl::StrCat(Describe(node), " is to run in INT8, but this chip has no INT8 kernel for it"));
+      }
+      for (const std::string& type : policy_.white_types) {
+        if (IsOfType(node, type)) possible[type] |= policy_.supported(graph_, node);
+      }
+    }
+    for (const auto& [type, supported] : possible) {
+      if (!supported)
+        return absl::InvalidArgumentError(absl::StrCat("operators of type ", type, " are to run in INT8, but this chip has no INT8 kernel for them"));
+    }
+    return absl::OkStatus();
   }
 
   bool ReadAsInt8(ValueId v) const {
@@ -79,6 +119,28 @@ class Planner {
       const bool residual = (node.op == OpKind::kConv || node.op == OpKind::kDense) && use.input == 3;
       return plan_.int8_node[use.node] && (use.input < DataInputs(node) || residual);
     });
+  }
+
+  // The INT8 element function that alone reads what this one makes; nullptr when there is none, or when that tensor has settings of its own.
+  const Node* NextInChain(const Node& node) const {
+    if (!plan_.int8_node[node.id] || ir::ElementOperand(graph_, node) < 0) return nullptr;
+    const ValueId v = node.outputs[0];
+    const Node* next = graph_.IsOutput(v) ? nullptr : graph_.OnlyUser(v);
+    if (next == nullptr || !plan_.int8_node[next->id]) return nullptr;
+    const int operand = ir::ElementOperand(graph_, *next);
+    const bool linked = operand >= 0 && next->inputs[operand] == v && policy_.by_operand.count({next->name, operand}) == 0;
+    return linked ? next : nullptr;
+  }
+
+  void JoinChains() {
+    between_.assign(graph_.num_values(), false);
+    for (NodeId id : order_) {
+      const Node* next = NextInChain(graph_.node(id));
+      if (next == nullptr) continue;
+      if (plan_.chain[id] == ir::kNoNode) plan_.chain[id] = id;
+      plan_.chain[next->id] = plan_.chain[id];
+      between_[graph_.node(id).outputs[0]] = true;
+    }
   }
 
   int Root(ValueId v) {
@@ -92,7 +154,7 @@ class Planner {
   }
 
   void AddValue(ValueId v) {
-    if (!IsFloatValue(graph_, v) || graph_.IsConstant(v) || plan_.group[v] >= 0) return;
+    if (!IsFloatValue(graph_, v) || graph_.IsConstant(v) || plan_.group[v] >= 0 || between_[v]) return;
     plan_.group[v] = v;
     plan_.values.push_back(v);
   }
@@ -121,6 +183,7 @@ class Planner {
   std::vector<NodeId> order_;
   const QuantizePolicy& policy_;
   std::vector<std::vector<ir::Use>> users_;
+  std::vector<bool> between_;  // by ValueId: inside a chain
   QuantizationPlan plan_;
 };
 
@@ -146,6 +209,8 @@ int DataInputs(const Node& node) {
 bool IsOfType(const Node& node, const std::string& type) {
   return type == ir::OpName(node.op) || (node.op == OpKind::kDense && (type == "Gemm" || type == "MatMul"));
 }
+
+bool IsLed(const QuantizePolicy& policy, const Node& node) { return policy.int8_nodes.count(node.name) != 0 || IsOfOneOf(node, policy.white_types); }
 
 const LayerConfig& ConfigOf(const QuantizePolicy& policy, const Node& node) {
   const auto by_node = policy.by_node.find(node.name);

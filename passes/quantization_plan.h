@@ -17,7 +17,7 @@ namespace omkit::passes {
 
 // How the tensors and weights of one layer are quantized; the keys of AMCT's calibration_config.
 struct LayerConfig {
-  RangeConfig activation;   // of the layer's data inputs (ifmr_quantize, hfmg_quantize and so on)
+  RangeConfig activation;    // of the layer's data inputs (ifmr_quantize, hfmg_quantize and so on)
   bool channel_wise = true;  // weights: one scale per output channel, or one for all
 };
 
@@ -27,14 +27,22 @@ struct QuantizePolicy {
   std::function<bool(const ir::Graph&, const ir::Node&)> supported;
   std::set<std::string> skip_nodes;  // stay float (AMCT skip_layers)
   std::set<std::string> skip_types;  // operator types that stay float (AMCT skip_layer_types); see IsOfType
-  LayerConfig common;                // AMCT common_config, activation_offset: common.activation.symmetric
-  std::map<std::string, LayerConfig> by_type;  // AMCT override_layer_types
-  std::map<std::string, LayerConfig> by_node;  // AMCT override_layer_configs; wins over by_type
+  std::set<std::string> int8_nodes;  // INT8 whatever the lists above and below say; an error where the backend has no kernel
+  // The lists of mixed precision (ATC modify_mixlist). White: INT8 wherever they stand, as Conv, Dense and MatMul are of themselves. Grey: INT8
+  // only behind INT8 operators, as the others are. Black is skip_types.
+  std::set<std::string> white_types, grey_types;
+  bool only_matrix = false;                                       // operators that compute and are not Conv, Dense or MatMul stay float
+  LayerConfig common;                                             // AMCT common_config, activation_offset: common.activation.symmetric
+  std::map<std::string, LayerConfig> by_type;                     // AMCT override_layer_types
+  std::map<std::string, LayerConfig> by_node;                     // AMCT override_layer_configs; wins over by_type
   std::map<std::pair<std::string, int>, RangeConfig> by_operand;  // AMCT tensor_quantize: (node, input index); wins over all
 };
 
 // True for the operator's own name and for the ONNX names of what it may have been made from: Dense answers to Gemm and MatMul.
 bool IsOfType(const ir::Node& node, const std::string& type);
+
+// True for a node that is INT8 wherever it stands because the policy says so.
+bool IsLed(const QuantizePolicy& policy, const ir::Node& node);
 
 // The settings of a node: by name, else by type, else common.
 const LayerConfig& ConfigOf(const QuantizePolicy& policy, const ir::Node& node);
@@ -46,11 +54,14 @@ struct QuantizationPlan {
   std::vector<ir::ValueId> values;  // float values that will be uint8, in order of definition
   // Values of one group share their parameters, because an operator between them only moves elements. Index into `values`, by value id.
   std::vector<int> group;  // by ValueId: the smallest ValueId of the group; -1 for values that stay as they are
+  // By NodeId: INT8 nodes of a chain of element functions (ir/element_function.h). Only what goes into the chain and what comes out of it is
+  // rounded to 8 bits; between Dequantize and Quantize they are one table of 256 bytes. `chain` is the chain's first node, kNoNode elsewhere.
+  std::vector<ir::NodeId> chain;
 };
 
 // Convolutions and dense layers with constant weights always become INT8 when supported. Other operators follow when all their
 // data comes from INT8 operators and somebody behind them computes in INT8; the tail of a network therefore stays float and its
-// last convolutions write float directly.
+// last convolutions write float directly. INVALID_ARGUMENT for int8_nodes and white_types that the backend cannot run in INT8.
 absl::StatusOr<QuantizationPlan> PlanQuantization(const ir::Graph& graph, const QuantizePolicy& policy);
 
 // Operators whose outputs have the quantization parameters of their input 0.

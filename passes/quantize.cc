@@ -46,7 +46,9 @@ class Quantizer {
   }
 
  private:
-  bool Int8(NodeId id) const { return id < static_cast<NodeId>(plan_.int8_node.size()) && plan_.int8_node[id]; }
+  // Nodes of a chain compute on reals between a Dequantize and a Quantize.
+  bool Int8(NodeId id) const { return id < static_cast<NodeId>(plan_.int8_node.size()) && plan_.int8_node[id] && !InChain(id); }
+  bool InChain(NodeId id) const { return id < static_cast<NodeId>(plan_.chain.size()) && plan_.chain[id] != ir::kNoNode; }
 
   absl::Status CollectGroupRanges() {
     for (ValueId v : plan_.values) {
@@ -137,7 +139,14 @@ class Quantizer {
     type.quant = {};
     graph_.SetType(f, type);
     for (const ir::Use& use : uses) {
-      if (!ReadsQuantized(use)) graph_.SetInput(use.node, use.input, f);
+      if (ReadsQuantized(use)) continue;
+      ValueId real = f;
+      if (InChain(use.node) && (output || uses.size() > 1)) {
+        // A chain of its own, whoever else reads the value.
+        real = graph_.node(graph_.AddNode(OpKind::kDequantize, absl::StrCat(graph_.node(use.node).name, ":dequantize"), {v})).outputs[0];
+        graph_.SetType(real, type);
+      }
+      graph_.SetInput(use.node, use.input, real);
     }
     if (!output) return;
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {

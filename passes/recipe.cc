@@ -51,6 +51,7 @@ std::string Dump(const Json& json) { return json.dump(-1, ' ', /*ensure_ascii=*/
 
 Json NodeToJson(const NodeRecipe& node) {
   Json json = {{"precision", node.int8 ? "int8" : "float"}};
+  if (node.leads) json["leads"] = true;
   if (!node.channel_wise) json["weights"] = "per_tensor";
   if (!node.bias.empty()) json["bias"] = node.bias;
   if (!node.rounding.empty()) json["rounding"] = PackSteps(node.rounding);
@@ -108,10 +109,14 @@ absl::Status ReadTensor(const std::string& where, const Json& json, TensorRecipe
 }
 
 absl::Status ReadNode(const std::string& where, const Json& json, NodeRecipe* node) {
-  OMKIT_RETURN_IF_ERROR(CheckKeys(json, where, {"precision", "weights", "bias", "rounding"}));
+  OMKIT_RETURN_IF_ERROR(CheckKeys(json, where, {"precision", "leads", "weights", "bias", "rounding"}));
   if (json.contains("precision")) {
     node->int8 = json["precision"] == "int8";
     if (!node->int8 && json["precision"] != "float") return Wrong(where, "'precision' is \"int8\" or \"float\"");
+  }
+  if (json.contains("leads")) {
+    if (!json["leads"].is_boolean()) return Wrong(where, "'leads' is true or false");
+    node->leads = json["leads"];
   }
   if (json.contains("weights")) {
     node->channel_wise = json["weights"] == "per_channel";
@@ -132,7 +137,8 @@ std::string SerializeRecipe(const Recipe& recipe, bool lines) {
   const auto tensor = [](const TensorRecipe& t) { return Json{{"min", t.range.min}, {"max", t.range.max}, {"method", t.method}}; };
   AppendMap("tensors", recipe.tensors, lines, tensor, &text);
   AppendMap("nodes", recipe.nodes, lines, NodeToJson, &text);
-  AppendMap("equalize", recipe.equalize, lines, [](const std::vector<float>& factors) { return Json(factors); }, &text);
+  AppendMap(
+      "equalize", recipe.equalize, lines, [](const std::vector<float>& factors) { return Json(factors); }, &text);
   absl::StrAppend(&text, lines ? "\n}\n" : "}");
   return text;
 }
@@ -168,6 +174,7 @@ absl::StatusOr<QuantizationPlan> PlanOf(const Recipe& recipe, const ir::Graph& g
   QuantizePolicy narrowed = policy;
   for (const auto& [name, node] : recipe.nodes) {
     if (!node.int8) narrowed.skip_nodes.insert(name);
+    else if (node.leads) narrowed.int8_nodes.insert(name);
   }
   return PlanQuantization(graph, narrowed);
 }
@@ -190,6 +197,7 @@ Recipe MakeRecipe(const ir::Graph& graph, const QuantizationPlan& plan, const Qu
     const bool fresh = recipe.nodes.count(node.name) == 0;
     NodeRecipe& entry = recipe.nodes[node.name];
     entry.int8 = int8 || (!fresh && entry.int8);  // nodes of one name share their entry
+    entry.leads |= int8 && IsLed(policy, node);
     entry.channel_wise = ConfigOf(policy, node).channel_wise;
   }
   return recipe;

@@ -6,7 +6,7 @@
 //
 //   {"omkit_recipe": 1, "model_hash": "...",
 //    "tensors": {"<name>": {"min": x, "max": x, "method": "mse"}},
-//    "nodes": {"<name>": {"precision": "int8" | "float", "weights": "per_tensor", "bias": [...], "rounding": "<base64>"}},
+//    "nodes": {"<name>": {"precision": "int8" | "float", "leads": true, "weights": "per_tensor", "bias": [...], "rounding": "<base64>"}},
 //    "equalize": {"<tensor>": [one factor per channel]}}
 #ifndef OMKIT_PASSES_RECIPE_H_
 #define OMKIT_PASSES_RECIPE_H_
@@ -28,9 +28,10 @@ struct TensorRecipe {
 };
 
 struct NodeRecipe {
-  bool int8 = true;            // false: stays float
-  bool channel_wise = true;    // Conv, Dense: one weight scale per output channel
-  std::vector<float> bias;     // Conv, Dense: added to the bias before it is rounded, one per output channel; empty: nothing
+  bool int8 = true;              // false: stays float
+  bool leads = false;            // INT8 even where its data comes from float operators, as Conv, Dense and MatMul are of themselves
+  bool channel_wise = true;      // Conv, Dense: one weight scale per output channel
+  std::vector<float> bias;       // Conv, Dense: added to the bias before it is rounded, one per output channel; empty: nothing
   std::vector<int8_t> rounding;  // Conv, Dense: steps between the nearest integer and the weight that is used, one per weight; empty: 0
 };
 

@@ -13,6 +13,7 @@
 #include "backends/npu_int8/types.h"
 #include "base/narrow.h"
 #include "base/status.h"
+#include "ir/element_function.h"
 #include "ir/op.h"
 #include "ir/ops/requantize.h"
 
@@ -127,14 +128,27 @@ absl::StatusOr<std::array<uint8_t, 256>> Table(const Node& node, const ProgramBu
   return table;
 }
 
-absl::Status LowerTable(const Node& node, ProgramBuilder& builder) {
-  OMKIT_ASSIGN_OR_RETURN(const auto table, Table(node, builder));
-  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
-  const Place out = builder.NewLike(node.outputs[0], in);
+absl::Status AddTable(const Node& node, ir::ValueId from, ir::ValueId to, const std::array<uint8_t, 256>& table, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(from));
+  const Place out = builder.NewLike(to, in);
   kernels::LutU8Params params{in.view, out.view};
   if (!CollapseViews({&params.in, &params.out})) return TooManyDimensions();
   builder.AddStep(node, kernels::LutU8Kernel(builder.isa()), params, {in.block, builder.AddWeights(table.data(), table.size()), out.block});
   return absl::OkStatus();
+}
+
+absl::Status LowerTable(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const auto table, Table(node, builder));
+  return AddTable(node, node.inputs[0], node.outputs[0], table, builder);
+}
+
+// All nodes of a chain at once.
+absl::Status LowerChain(const ir::ElementChain& chain, ProgramBuilder& builder) {
+  const Graph& graph = builder.graph();
+  OMKIT_ASSIGN_OR_RETURN(const auto table, ir::TableOf(graph, chain));
+  for (const ir::NodeId id : chain.functions) builder.Absorb(id);
+  builder.Absorb(chain.quantize);
+  return AddTable(graph.node(chain.functions.front()), graph.node(chain.dequantize).inputs[0], graph.node(chain.quantize).outputs[0], table, builder);
 }
 
 }  // namespace
@@ -240,6 +254,8 @@ const Node* DequantizeInside(const Graph& graph, const Node& node) {
 absl::Status LowerDequantize(const Node& node, ProgramBuilder& builder) {
   const Node* user = builder.graph().OnlyUser(node.outputs[0]);
   if (user != nullptr && DequantizeInside(builder.graph(), *user) == &node) return absl::OkStatus();
+  const ir::ElementChain chain = ir::ElementChainAt(builder.graph(), node);
+  if (!chain.functions.empty()) return LowerChain(chain, builder);
   const QuantParams& q = builder.type(node.inputs[0]).quant;
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.At(node.inputs[0]));
   const Place out = builder.NewLike(node.outputs[0], in);
