@@ -138,9 +138,9 @@ absl::Status CalibrationData::AddFile(const std::string& path, const std::string
   }
   input->file_names.push_back(name);
   if (IsImageFileName(name)) {
-    if (!preprocess_) {
+    if (!input->read) {
       return absl::InvalidArgumentError(absl::StrCat("calibration data: '", path, "' is a picture; say how it becomes input '", input->name,
-                                                     "' with --calibrate_preprocess, or give *.bin or *.npy files"));
+                                                     "' with --calibrate_preprocess or a static AIPP configuration, or give *.bin or *.npy files"));
     }
     input->files.push_back({path, 0, input->samples++, true});
     return absl::OkStatus();
@@ -186,8 +186,8 @@ absl::Status CalibrationData::OpenFolders(const std::string& directory) {
 
 absl::Status CalibrationData::OpenFiles(const std::vector<std::string>& paths) {
   if (paths.size() != inputs_.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("calibration data: ", paths.size(), " files for ", inputs_.size(), " inputs; one file per input, in the order of ",
-                                                   "the model's inputs, separated by ','"));
+    return absl::InvalidArgumentError(absl::StrCat("calibration data: ", paths.size(), " files for ", inputs_.size(),
+                                                   " inputs; one file per input, in the order of ", "the model's inputs, separated by ','"));
   }
   for (size_t i = 0; i < paths.size(); ++i) {
     OMKIT_RETURN_IF_ERROR(AddFile(paths[i], paths[i].substr(paths[i].rfind('/') + 1), &inputs_[i]));
@@ -214,10 +214,13 @@ absl::Status CalibrationData::CheckAgreement() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directory, const ir::Graph& graph, const std::string& preprocess) {
+absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directory, const ir::Graph& graph, const std::string& preprocess,
+                                                      const std::map<int, PictureReader>& readers) {
   CalibrationData data;
+  PictureReader common;
   if (!preprocess.empty()) {
-    OMKIT_ASSIGN_OR_RETURN(data.preprocess_, ImagePreprocess::Parse(preprocess));
+    OMKIT_ASSIGN_OR_RETURN(const ImagePreprocess parsed, ImagePreprocess::Parse(preprocess));
+    common = [parsed](const Image& image, const TensorType& type) { return parsed.Apply(image, type); };
   }
   for (const ir::ValueId id : graph.inputs()) {
     Input input;
@@ -227,6 +230,8 @@ absl::StatusOr<CalibrationData> CalibrationData::Open(const std::string& directo
       return absl::InvalidArgumentError(
           absl::StrCat("calibration data: shape of input '", input.name, "' is not fixed: ", input.type.shape.ToString(), "; give --input_shape"));
     }
+    const auto reader = readers.find(static_cast<int>(data.inputs_.size()));
+    input.read = common || reader == readers.end() ? common : reader->second;
     data.inputs_.push_back(std::move(input));
   }
   if (data.inputs_.empty()) return absl::InvalidArgumentError("calibration data: the model has no inputs");
@@ -258,7 +263,7 @@ absl::StatusOr<Tensor> CalibrationData::ReadValues(const Input& input, const Fil
   if (file.picture) {
     absl::StatusOr<Image> image = ReadImageFile(file.path);
     if (!image.ok()) return Annotate(image.status(), "calibration data");
-    absl::StatusOr<Tensor> tensor = preprocess_->Apply(*image, input.type);
+    absl::StatusOr<Tensor> tensor = input.read(*image, input.type);
     if (!tensor.ok()) return Annotate(tensor.status(), absl::StrCat("calibration data: '", file.path, "', input '", input.name, "'"));
     return tensor;
   }

@@ -1,12 +1,12 @@
 // The samples of --calibrate_tool_path=DIR, read one at a time. Floor 3: passes/statistics runs the network on them.
 //
-// A model with one input: every *.bin, *.npy, *.jpg, *.jpeg and *.png file in DIR, in byte order of the file names. Several inputs: DIR has one folder per
-// input, called like the input ('/' and ':' may be written as '_'), with the same file names in each; the files of one name belong
+// A model with one input: every *.bin, *.npy, *.jpg, *.jpeg and *.png file in DIR, in byte order of the file names. Several inputs: DIR has one
+// folder per input, called like the input ('/' and ':' may be written as '_'), with the same file names in each; the files of one name belong
 // together. Names that start with '.' and other extensions are passed over.
 //   .bin  raw little-endian values in the input's element type and shape, once or several times behind one another (several samples)
 //   .npy  format version 1 to 3, C order, the input's element type; shape: the input's, its first dimension may be a multiple, and a
 //         first dimension of 1 may be missing
-//   .jpg, .jpeg, .png  pictures, when a preprocessing is given (image_preprocess.h)
+//   .jpg, .jpeg, .png  pictures, when a preprocessing is given (image_preprocess.h) or the input has a PictureReader
 // In place of a folder, files separated by ',', one per input in the model's order, each with all samples behind one another (AMCT's
 // input_data_dir).
 // A sample always fills one whole input: for a model compiled with batch N each sample holds N items.
@@ -14,7 +14,8 @@
 #define OMKIT_FRONTENDS_CALIBRATION_DATA_H_
 
 #include <cstdint>
-#include <optional>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,13 +26,17 @@
 
 namespace omkit::frontends {
 
+// Makes the tensor of an input from a picture.
+using PictureReader = std::function<absl::StatusOr<Tensor>(const Image&, const TensorType&)>;
+
 class CalibrationData {
  public:
-  // `preprocess` turns pictures into samples, see image_preprocess.h; without it pictures are an error.
+  // `preprocess` turns pictures into samples, see image_preprocess.h; without it `readers` do, by the number of the input; pictures of other
+  // inputs are an error.
   // Lists the files and checks every size and .npy header; the graph's input shapes must be static. Errors name the file, its bytes,
   // and what the input needs. NOT_FOUND: no such folder. INVALID_ARGUMENT: no samples, wrong sizes, folders that do not match.
-  static absl::StatusOr<CalibrationData> Open(const std::string& directory, const ir::Graph& graph,
-                                              const std::string& preprocess = "");
+  static absl::StatusOr<CalibrationData> Open(const std::string& directory, const ir::Graph& graph, const std::string& preprocess = "",
+                                              const std::map<int, PictureReader>& readers = {});
 
   int size() const { return size_; }
   // The file's name without its extension, and "#k" behind it for the k-th of several samples in one file.
@@ -53,6 +58,7 @@ class CalibrationData {
     std::vector<File> files;
     std::vector<std::string> file_names;
     int samples = 0;
+    PictureReader read;  // empty: pictures are an error
   };
   absl::Status ListFiles(const std::string& folder, Input* input) const;
   absl::Status AddFile(const std::string& path, const std::string& name, Input* input) const;
@@ -61,7 +67,6 @@ class CalibrationData {
   absl::Status CheckAgreement() const;
   absl::StatusOr<Tensor> ReadValues(const Input& input, const File& file, int i) const;
 
-  std::optional<ImagePreprocess> preprocess_;
   std::vector<Input> inputs_;
   int size_ = 0;
 };

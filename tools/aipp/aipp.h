@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "frontends/aipp/config.h"
+#include "frontends/aipp/source_image.h"
 #include "frontends/image_file.h"
 
 namespace omkit::aipp_tool {
@@ -24,13 +25,6 @@ absl::StatusOr<aipp::Stage> MakeStage(const Flags& flags, std::ostream& notes);
 absl::Status Make(const Flags& flags, std::ostream& out, std::ostream& notes);
 // "1920x1080".
 bool ParseSize(absl::string_view text, int32_t* w, int32_t* h);
-
-// source_image.cc: a picture as one source image of the stage, of exactly its size.
-std::vector<uint8_t> ToSource(const aipp::Spec& spec, const frontends::Image& picture);
-// One source image as a picture; for YUV with the conversion nearest to the stage's.
-frontends::Image FromSource(const aipp::Spec& spec, const std::vector<uint8_t>& image);
-// Bilinear with aligned centres, any ratio.
-frontends::Image Scaled(const frontends::Image& picture, int64_t width, int64_t height);
 
 // preview.cc
 absl::Status Preview(const Flags& flags, std::ostream& out);

@@ -96,7 +96,7 @@ TEST(AippTool, EverySourceFormHoldsThePicture) {
       std::ostringstream notes;
       const auto stage = MakeStage({{"source", absl::StrCat(source, ":32x16")}, {"network", "rgb:32x16"}, {"csc", csc}}, notes);
       ASSERT_TRUE(stage.ok()) << stage.status();
-      const frontends::Image back = FromSource(stage->spec, ToSource(stage->spec, picture));
+      const frontends::Image back = frontends::FromSource(stage->spec, frontends::ToSource(stage->spec, picture));
       ASSERT_EQ(back.rgb.size(), picture.rgb.size());
       int largest = 0;
       for (size_t i = 0; i < back.rgb.size(); ++i) largest = std::max(largest, std::abs(back.rgb[i] - picture.rgb[i]));
@@ -123,7 +123,7 @@ TEST(AippTool, PreviewShowsSourceAndResult) {
   // The raw frame gives the same input as the picture that it was made of.
   std::ostringstream notes;
   const auto stage = MakeStage({{"source", "nv12:64x64"}, {"crop", "48x48"}, {"network", "rgb:32x32"}, {"mean", "127.5"}, {"std", "127.5"}}, notes);
-  const std::vector<uint8_t> frame = ToSource(stage->spec, Slopes(96, 64));
+  const std::vector<uint8_t> frame = frontends::ToSource(stage->spec, Slopes(96, 64));
   const std::string nv12 = Temporary("a.nv12"), again = Temporary("again.bin");
   ASSERT_TRUE(WriteFile(nv12, absl::string_view(reinterpret_cast<const char*>(frame.data()), frame.size())).ok());
   ASSERT_EQ(Tool({"preview", "--conf", conf, "--image", nv12, "--output", seen, "--raw", again}).status, 0);

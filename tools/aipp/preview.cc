@@ -7,14 +7,16 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "ir/op.h"
 #include "tools/aipp/aipp.h"
 
 namespace omkit::aipp_tool {
 namespace {
 
 using aipp::Spec;
+using frontends::FromSource;
 using frontends::Image;
+using frontends::Scaled;
+using frontends::ToSource;
 
 std::string Get(const Flags& flags, const char* name) {
   const auto it = flags.find(name);
@@ -104,17 +106,6 @@ absl::StatusOr<Source> ReadSource(const std::string& path, const Spec& spec, std
   source.picture = Scaled(*picture, spec.src_w, spec.src_h);
   source.bytes = ToSource(spec, source.picture);
   return source;
-}
-
-absl::StatusOr<Tensor> Evaluate(const aipp::Stage& stage, const std::vector<uint8_t>& bytes) {
-  ir::Attrs attrs;
-  attrs.Set("stage", aipp::ToText(stage));
-  const Tensor in = Tensor::View({DType::kUInt8, Shape(aipp::SourceDims(stage)), {}, Layout::kPlain}, const_cast<uint8_t*>(bytes.data()));
-  OMKIT_ASSIGN_OR_RETURN(Tensor result, Tensor::Allocate(DType::kFloat32, Shape({stage.batch, stage.channels, stage.height, stage.width})));
-  const Tensor* const inputs[] = {&in};
-  Tensor* const outputs[] = {&result};
-  OMKIT_RETURN_IF_ERROR(ir::EvalOp(ir::OpKind::kAipp, {attrs, inputs, outputs}));
-  return result;
 }
 
 // The network's input with its normalisation undone, so that padding appears as the pixel it stands for.
@@ -226,7 +217,7 @@ absl::Status Preview(const Flags& flags, std::ostream& out) {
   aipp::Stage stage = *read;
   stage.batch = 1;
   OMKIT_ASSIGN_OR_RETURN(Source source, ReadSource(Get(flags, "image"), stage.spec, out));
-  OMKIT_ASSIGN_OR_RETURN(const Tensor values, Evaluate(stage, source.bytes));
+  OMKIT_ASSIGN_OR_RETURN(const Tensor values, frontends::BehindAipp(stage, source.bytes));
   Explain(stage, out);
   Statistics(stage, values, out);
   const auto write = [&](const char* flag, const void* bytes, size_t size) {

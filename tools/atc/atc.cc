@@ -24,6 +24,7 @@
 #include "frontends/qdq/encodings.h"
 #include "runtime/om_file.h"
 #include "runtime/soc.h"
+#include "tools/atc/aipp.h"
 #include "tools/atc/errors.h"
 #include "tools/atc/flags.h"
 #include "tools/atc/model_info.h"
@@ -68,31 +69,6 @@ void NoteSoc(const std::string& soc_version, std::ostream& out) {
   out << "\n";
 }
 
-absl::StatusOr<frontends::AippConfig> ReadAipp(const std::string& path) {
-  absl::StatusOr<frontends::AippConfig> config = frontends::ReadAippConfig(path);
-  if (config.ok()) return config;
-  const std::string reason(config.status().message());
-  if (absl::IsNotFound(config.status())) return Error(ErrorCode::E10410, {path});
-  if (absl::IsInvalidArgument(config.status()) && !absl::StrContains(reason, path)) return Error(ErrorCode::E13018, {path, reason});
-  return Error(ErrorCode::E13001, {path, reason});
-}
-
-// The stages for the network's inputs. Warnings go to `out`, whatever the log level: they tell of results that may not be what is meant.
-std::function<absl::StatusOr<std::vector<passes::AippInput>>(const ir::Graph&)> AippFrom(const frontends::AippConfig& config,
-                                                                                         const frontends::AippRules& rules, std::ostream& out) {
-  return [&config, &rules, &out](const ir::Graph& graph) -> absl::StatusOr<std::vector<passes::AippInput>> {
-    std::vector<frontends::NetworkInput> inputs;
-    for (const ir::ValueId v : graph.inputs()) inputs.push_back({graph.value(v).name, graph.value(v).type.shape.vec()});
-    std::vector<std::string> warnings;
-    const auto resolved = frontends::ResolveAipp(config, inputs, rules, &warnings);
-    for (const std::string& warning : warnings) out << "Warning: " << warning << (warning.back() == '\n' ? "" : "\n");
-    if (!resolved.ok()) return Error(ErrorCode::E10052, {std::string(resolved.status().message())});
-    std::vector<passes::AippInput> stages;
-    for (const frontends::ResolvedAipp& one : *resolved) stages.push_back({one.input, one.stage});
-    return stages;
-  };
-}
-
 absl::Status AddEncodings(const std::string& path, ir::Graph& graph) {
   const absl::StatusOr<std::string> json = ReadFile(path);
   if (!json.ok()) return Error(ErrorCode::E13001, {path, std::string(json.status().message())});
@@ -131,6 +107,10 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   absl::StatusOr<std::string> hash = HashFile(options.model);
   if (!hash.ok()) return WithCode(hash.status(), Stage::kImport, options.model);
   compile.source_hash = *hash;
+  frontends::AippConfig aipp;
+  if (!options.aipp_config.empty()) {
+    OMKIT_ASSIGN_OR_RETURN(aipp, ReadAipp(options.aipp_config));
+  }
   absl::Status data_error;
   if (options.int8) {
     compile.quant_type = QuantType::kInt8;
@@ -141,11 +121,13 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
       with_recipe.quantize.recipe = recipe;
       return Compile(imported->Clone(), with_recipe);
     };
-    OMKIT_RETURN_IF_ERROR(ReadQuantizeOptions(options, **graph, compile_recipe, &compile.quantize, &data_error));
+    OMKIT_RETURN_IF_ERROR(ReadQuantizeOptions(options, aipp, **graph, compile_recipe, &compile.quantize, &data_error));
     const bool ready = compile.quantize.calibration || compile.quantize.statistics || compile.quantize.recipe;
     if (!ready && !frontends::CarriesQuantization(**graph)) {
       return Error(ErrorCode::E10058, {"--calibrate_tool_path", "--quant_type=1 needs a folder of calibration samples for this model."});
     }
+  } else {
+    OMKIT_RETURN_IF_ERROR(CheckPrecisionWithoutInt8(options, **graph));
   }
   // Not in the trials above: their samples are what the network sees.
   if (!options.aipp_config.empty()) compile.aipp = AippFrom(aipp, options.aipp_rules, out);
@@ -189,7 +171,8 @@ void LoadPlugins(const Flags& flags, std::ostream& out) {
 // found, which the manifest holds itself. So equal models have equal bytes wherever they were made.
 std::string CommandLine(const Flags& flags) {
   static const std::set<std::string>* const kLeftOut = [] {
-    auto* names = new std::set<std::string>{"auto_tune_mode", "keep_dtype", "export_fake_quant", "log", "log_level", "op_bank_path", "output"};
+    auto* names = new std::set<std::string>{"auto_tune_mode", "customize_dtypes", "export_fake_quant", "keep_dtype",        "log",
+                                            "log_level",      "modify_mixlist",   "op_bank_path",      "op_precision_mode", "output"};
     for (const FlagRow& row : FlagRows()) {
       const std::string name = row.name;
       for (const char* prefix : {"accuracy_", "calibrate_", "quant_effort", "quant_recipe"}) {

@@ -8,8 +8,8 @@
 #include "gtest/gtest.h"
 #include "tools/atc/errors.h"
 #include "tools/atc/input_shape.h"
-#include "tools/atc/kept_nodes.h"
 #include "tools/atc/options.h"
+#include "tools/atc/precision_files.h"
 
 namespace omkit::atc {
 namespace {
@@ -191,12 +191,12 @@ TEST(Options, DefaultsOfUnsupportedFlagsAndKnobsWithoutEffectAreAccepted) {
 TEST(Options, FlagsWithoutEffectAreLogged) {
   std::vector<std::string> lines;
   SetLogSink([&](LogLevel, absl::string_view text) { lines.emplace_back(text); });
-  const auto flags = Parse(Complete({"--log=info", "--core_type=VectorCore", "--precision_mode=force_fp32"}));
+  const auto flags = Parse(Complete({"--log=info", "--core_type=VectorCore", "--weight=w"}));
   EXPECT_TRUE(MakeOptions(*flags).ok());
   SetLogSink({});
   SetLogLevel(LogLevel::kWarning);
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_EQ(lines[0], "--precision_mode=force_fp32 has no effect: precision of float operators; this target computes them in FP32");
+  EXPECT_EQ(lines[0], "--weight=w has no effect: weight file of a Caffe model");
   EXPECT_EQ(lines[1], "--core_type=VectorCore has no effect: kind of core");
 }
 
@@ -326,12 +326,17 @@ TEST(KeptNodes, NamesAndTypes) {
   graph.AddNode(ir::OpKind::kTanh, "tanh", {x});
   const std::string path = testing::TempDir() + "/keep.txt";
   std::ofstream(path) << "tanh\r\n\n  OpType::Relu\n";
-  EXPECT_EQ(*ReadKeptNodes(path, graph), (std::set<std::string>{"r1", "r2", "tanh"}));
+  PrecisionFiles files;
+  files.keep_dtype = path;
+  PrecisionLists lists;
+  ASSERT_TRUE(ReadPrecisionFiles(files, graph, &lists).ok());
+  EXPECT_EQ(lists.float_nodes, (std::set<std::string>{"r1", "r2", "tanh"}));
   std::ofstream(path) << "r1\ntanj\n";
-  const absl::Status status = ReadKeptNodes(path, graph).status();
+  const absl::Status status = ReadPrecisionFiles(files, graph, &lists);
   EXPECT_EQ(CodeOf(status), "E10001");
   EXPECT_TRUE(absl::StrContains(status.message(), "Line 2: the model has no node 'tanj'; did you mean 'tanh'?")) << status;
-  EXPECT_EQ(CodeOf(ReadKeptNodes("/nonexistent", graph).status()), "E13001");
+  files.keep_dtype = "/nonexistent";
+  EXPECT_EQ(CodeOf(ReadPrecisionFiles(files, graph, &lists)), "E13001");
 }
 
 TEST(Errors, StatusesOfLowerFloorsGetCodes) {

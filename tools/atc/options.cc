@@ -100,8 +100,55 @@ absl::Status ReadTarget(const Flags& flags, QuantOptions* quant) {
 // Flags that mean something with --quant_type=1 only.
 constexpr const char* kQuantFlags[] = {"accuracy_metric",     "accuracy_target", "calibrate_preprocess", "calibrate_method",
                                        "calibrate_samples",   "calibrate_shard", "calibrate_statistics", "calibrate_statistics_out",
-                                       "calibrate_tool_path", "keep_dtype",      "quant_effort",         "quant_recipe",
-                                       "quant_recipe_out"};
+                                       "calibrate_tool_path", "quant_effort",    "quant_recipe",         "quant_recipe_out"};
+
+// What the precision modes of ATC mean where the types are INT8 and FP32. The modes speak of float16; INT8 takes its place as the type that is
+// fast, and FP32 the place of what is exact.
+struct PrecisionMode {
+  const char* name;
+  bool mixed;        // with lists that --modify_mixlist changes
+  bool only_matrix;  // matrix operators in the fast type, the others exact
+  bool keeps;        // the model's own types
+};
+constexpr PrecisionMode kPrecisionModes[] = {
+    {"force_fp16", false, false, false},
+    {"must_keep_origin_dtype", false, false, true},
+    {"force_fp32", false, true, false},
+    {"cube_fp16in_fp32out", false, true, false},
+    {"allow_fp32_to_fp16", false, true, false},
+    {"allow_mix_precision", true, false, false},
+    {"allow_mix_precision_fp16", true, false, false},
+    {"allow_mix_precision_bf16", true, false, false},
+    {"allow_fp32_to_bf16", false, false, true},
+    {"fp16", false, false, false},
+    {"origin", false, false, true},
+    {"mixed_float16", true, false, false},
+    {"mixed_bfloat16", true, false, false},
+};
+
+// Files are checked with the model, and without --quant_type=1 they change nothing.
+absl::Status ReadPrecision(const Flags& flags, Options* options) {
+  for (const char* flag : {"keep_dtype", "customize_dtypes", "op_precision_mode", "modify_mixlist"}) {
+    if (flags.Given(flag) && flags.Get(flag).empty()) return Error(ErrorCode::E10004, {flag});
+  }
+  options->precision_files = {flags.Get("keep_dtype"), flags.Get("customize_dtypes"), flags.Get("op_precision_mode"), flags.Get("modify_mixlist")};
+  const std::string flag = flags.Given("precision_mode_v2") ? "precision_mode_v2" : "precision_mode";
+  const std::string name = flags.Get(flag);
+  for (const PrecisionMode& mode : kPrecisionModes) {
+    if (name != mode.name) continue;
+    if (mode.keeps && options->int8)
+      return Error(ErrorCode::E10056,
+                   {options->compression_conf.empty() ? "--quant_type=1" : "--compression_optimize_conf", absl::StrCat("--", flag, "=", name)});
+    options->only_matrix_int8 = mode.only_matrix;
+    if (mode.mixed || options->precision_files.mixlist.empty()) return absl::OkStatus();
+    return Error(ErrorCode::E10001, {options->precision_files.mixlist, "--modify_mixlist",
+                                     absl::StrCat("The lists are those of the mixed modes; it needs --precision_mode=allow_mix_precision, "
+                                                  "allow_mix_precision_fp16 or allow_mix_precision_bf16, or --precision_mode_v2=mixed_float16 or "
+                                                  "mixed_bfloat16, not --",
+                                                  flag, "=", name)});
+  }
+  return Error(ErrorCode::E10055, {absl::StrCat("--", flag, "=", name, ": this chip has no hifloat8 numbers")});
+}
 
 absl::Status ReadQuant(const Flags& flags, QuantOptions* quant) {
   quant->preprocess = flags.Get("calibrate_preprocess");
@@ -132,9 +179,9 @@ absl::Status ReadQuantization(const Flags& flags, Options* options) {
   for (const char* flag : kQuantFlags) {
     if (!options->int8 && flags.Given(flag)) return Error(ErrorCode::E10057, {flag, "quant_type=1"});
   }
+  OMKIT_RETURN_IF_ERROR(ReadPrecision(flags, options));
   OMKIT_RETURN_IF_ERROR(ReadQuant(flags, &options->quant));
   options->calibration_folder = flags.Get("calibrate_tool_path");
-  options->keep_dtype = flags.Get("keep_dtype");
   options->export_fake_quant = flags.Get("export_fake_quant");
   options->quant_encodings = flags.Get("quant_encodings");
   if (flags.Given("calibrate_tool_path") && options->calibration_folder.empty()) return Error(ErrorCode::E10004, {"calibrate_tool_path"});

@@ -11,6 +11,7 @@
 #include "tools/atc/flags.h"
 #include "tools/atc/gears.h"
 #include "tools/atc/input_shape.h"
+#include "tools/atc/precision_files.h"
 
 namespace omkit::atc {
 
@@ -49,10 +50,11 @@ struct Options {
   bool fp32_outputs = false;  // --output_type=FP32
   bool int8 = false;
   std::string calibration_folder;  // may be empty with int8: models that carry their own quantization
-  std::string keep_dtype;          // file, or empty
-  std::string export_fake_quant;   // ONNX file to write, or empty
-  std::string quant_encodings;     // AIMET's JSON, or empty
-  std::string compression_conf;    // --compression_optimize_conf; int8 is set with it
+  PrecisionFiles precision_files;
+  bool only_matrix_int8 = false;  // --precision_mode: operators other than convolutions and matrix products stay float
+  std::string export_fake_quant;  // ONNX file to write, or empty
+  std::string quant_encodings;    // AIMET's JSON, or empty
+  std::string compression_conf;   // --compression_optimize_conf; int8 is set with it
   QuantOptions quant;
   std::string tune_mode;    // --auto_tune_mode: "off", "fast" or "full"
   std::string tune_folder;  // of tuning results; empty: nowhere

@@ -5,7 +5,6 @@
 
 #include <cstdio>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -19,9 +18,10 @@
 #include "frontends/calibration_data.h"
 #include "passes/statistics_file.h"
 #include "runtime/om_file.h"
+#include "tools/atc/aipp.h"
 #include "tools/atc/compression_conf.h"
 #include "tools/atc/errors.h"
-#include "tools/atc/kept_nodes.h"
+#include "tools/atc/precision_files.h"
 
 namespace omkit::atc {
 namespace {
@@ -38,12 +38,14 @@ passes::ProgressFn CalibrationProgress() {
 }
 
 // Opens the samples and leaves those of other shards out.
-std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> CalibrationFrom(const Options& options, absl::Status* data_error) {
+std::function<absl::StatusOr<passes::CalibrationSource>(const ir::Graph&)> CalibrationFrom(const Options& options, const frontends::AippConfig& aipp,
+                                                                                           absl::Status* data_error) {
   const std::string folder = options.calibration_folder, preprocess = options.quant.preprocess;
   const int shard = options.quant.shard, shards = options.quant.shards;
-  return [folder, preprocess, shard, shards, data_error](const ir::Graph& graph) -> absl::StatusOr<passes::CalibrationSource> {
+  return [folder, preprocess, aipp, rules = options.aipp_rules, shard, shards,
+          data_error](const ir::Graph& graph) -> absl::StatusOr<passes::CalibrationSource> {
     *data_error = absl::OkStatus();  // of a shape that was tried before
-    absl::StatusOr<frontends::CalibrationData> opened = frontends::CalibrationData::Open(folder, graph, preprocess);
+    absl::StatusOr<frontends::CalibrationData> opened = frontends::CalibrationData::Open(folder, graph, preprocess, AippPictures(aipp, rules, graph));
     if (!opened.ok()) return *data_error = opened.status();
     auto data = std::make_shared<frontends::CalibrationData>(*std::move(opened));
     Log(LogLevel::kInfo, absl::StrCat("calibration: ", data->size(), " samples in ", folder));
@@ -128,10 +130,27 @@ void SetTarget(const Options& options, CompileRecipe compile, QuantizeOptions* q
   if (!quant.recipe_out.empty()) quantize->on_better = quantize->on_recipe;
 }
 
+// What files and modes say of single nodes and types.
+void SetPrecision(const Options& options, const PrecisionLists& lists, passes::QuantizePolicy* policy) {
+  policy->skip_nodes.insert(lists.float_nodes.begin(), lists.float_nodes.end());
+  policy->skip_types.insert(lists.float_types.begin(), lists.float_types.end());
+  policy->int8_nodes = lists.int8_nodes;
+  policy->white_types = lists.white_types;
+  policy->grey_types = lists.grey_types;
+  policy->only_matrix = options.only_matrix_int8;
+}
+
 }  // namespace
 
-absl::Status ReadQuantizeOptions(const Options& options, const ir::Graph& graph, CompileRecipe compile, QuantizeOptions* quantize,
-                                 absl::Status* data_error) {
+absl::Status CheckPrecisionWithoutInt8(const Options& options, const ir::Graph& graph) {
+  PrecisionLists lists;
+  OMKIT_RETURN_IF_ERROR(ReadPrecisionFiles(options.precision_files, graph, &lists));
+  if (!lists.int8_nodes.empty()) return Error(ErrorCode::E10057, {"customize_dtypes with int8", "quant_type=1"});
+  return absl::OkStatus();
+}
+
+absl::Status ReadQuantizeOptions(const Options& options, const frontends::AippConfig& aipp, const ir::Graph& graph, CompileRecipe compile,
+                                 QuantizeOptions* quantize, absl::Status* data_error) {
   const QuantOptions& quant = options.quant;
   quantize->progress = CalibrationProgress();
   quantize->effort = quant.effort == "fast" ? QuantEffort::kFast : quant.effort == "high" ? QuantEffort::kHigh : QuantEffort::kDefault;
@@ -140,7 +159,7 @@ absl::Status ReadQuantizeOptions(const Options& options, const ir::Graph& graph,
   OMKIT_ASSIGN_OR_RETURN(quantize->policy.common.activation.method, passes::RangeMethodByName(quant.method));
   OMKIT_RETURN_IF_ERROR(ReadStatisticsFiles(quant, quantize));
   OMKIT_RETURN_IF_ERROR(ReadRecipe(quant, quantize));
-  if (!options.calibration_folder.empty()) quantize->calibration = CalibrationFrom(options, data_error);
+  if (!options.calibration_folder.empty()) quantize->calibration = CalibrationFrom(options, aipp, data_error);
   if (!options.compression_conf.empty()) OMKIT_RETURN_IF_ERROR(ReadCompressionConf(options.compression_conf, graph, quantize, data_error));
   if (!quant.statistics_out.empty()) {
     quantize->on_statistics = [path = quant.statistics_out](const passes::Statistics& statistics) {
@@ -153,10 +172,9 @@ absl::Status ReadQuantizeOptions(const Options& options, const ir::Graph& graph,
     };
   }
   SetTarget(options, std::move(compile), quantize);
-  if (!options.keep_dtype.empty()) {
-    OMKIT_ASSIGN_OR_RETURN(const std::set<std::string> kept, ReadKeptNodes(options.keep_dtype, graph));
-    quantize->policy.skip_nodes.insert(kept.begin(), kept.end());
-  }
+  PrecisionLists lists;
+  OMKIT_RETURN_IF_ERROR(ReadPrecisionFiles(options.precision_files, graph, &lists));
+  SetPrecision(options, lists, &quantize->policy);
   return absl::OkStatus();
 }
 

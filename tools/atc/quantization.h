@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "backends/quantize_graph.h"
+#include "frontends/aipp/config.h"
 #include "ir/graph.h"
 #include "runtime/program.h"
 #include "tools/atc/options.h"
@@ -16,10 +17,13 @@ namespace omkit::atc {
 // Compiles a recipe of the model that is being compiled; for --accuracy_metric.
 using CompileRecipe = std::function<absl::StatusOr<runtime::Program>(const passes::Recipe&)>;
 
-// Fills `quantize`. An error of the samples themselves is kept apart in `data_error`, since it is not the compiler that failed; it must
-// outlive the compilation. Errors have codes of errors.h.
-absl::Status ReadQuantizeOptions(const Options& options, const ir::Graph& graph, CompileRecipe compile, QuantizeOptions* quantize,
-                                 absl::Status* data_error);
+// Fills `quantize`. With --insert_op_conf (`aipp`; empty without) pictures among the samples go through its static stages. An error of the samples
+// themselves is kept apart in `data_error`, since it is not the compiler that failed; it must outlive the compilation. Errors have codes of errors.h.
+absl::Status ReadQuantizeOptions(const Options& options, const frontends::AippConfig& aipp, const ir::Graph& graph, CompileRecipe compile,
+                                 QuantizeOptions* quantize, absl::Status* data_error);
+
+// Checks the files of --keep_dtype and its like for a network that is not quantized, where everything they can ask for is so already.
+absl::Status CheckPrecisionWithoutInt8(const Options& options, const ir::Graph& graph);
 
 }  // namespace omkit::atc
 

@@ -1,24 +1,25 @@
+#include "frontends/aipp/source_image.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
+#include "base/status.h"
+#include "frontends/aipp/config.h"
 #include "ir/op.h"
-#include "tools/aipp/aipp.h"
 
-namespace omkit::aipp_tool {
+namespace omkit::frontends {
 namespace {
 
 using aipp::Colours;
 using aipp::Format;
-using frontends::Conversion;
-using frontends::Image;
 
 // The standard whose matrix is nearest to the one in use, in either order of rows; without one BT.601 in narrow range.
 const Conversion& NearestStandard(const aipp::Spec& spec) {
-  const Conversion* best = frontends::FindConversion("bt601", Colours::kYuv, Colours::kRgb);
+  const Conversion* best = FindConversion("bt601", Colours::kYuv, Colours::kRgb);
   if (spec.csc == 0) return *best;
   int64_t least = INT64_MAX;
-  for (const Conversion& row : frontends::Conversions()) {
+  for (const Conversion& row : Conversions()) {
     if (row.from != Colours::kYuv || row.to != Colours::kRgb) continue;
     for (const bool reversed : {false, true}) {
       int64_t distance = 16 * std::abs(spec.in_bias[0] - row.bias[0]);
@@ -33,7 +34,7 @@ uint8_t Byte(double v) { return static_cast<uint8_t>(std::lrint(std::min(std::ma
 
 // Y, U, V of an RGB picture by the standard's own matrix.
 void ToYuv(const Conversion& standard, const uint8_t* rgb, double* yuv) {
-  const Conversion& to = *frontends::FindConversion(standard.name, Colours::kRgb, Colours::kYuv);
+  const Conversion& to = *FindConversion(standard.name, Colours::kRgb, Colours::kYuv);
   for (int i = 0; i < 3; ++i) {
     double sum = 0;
     for (int k = 0; k < 3; ++k) sum += to.matrix[3 * i + k] * rgb[k];
@@ -148,7 +149,7 @@ Image FromSource(const aipp::Spec& spec, const std::vector<uint8_t>& bytes) {
   plain.rbuv_swap = spec.rbuv_swap;
   plain.ax_swap = spec.ax_swap;
   const Colours colours = aipp::FindFormat(spec.format)->colours;
-  if (colours == Colours::kYuv) frontends::UseConversion(NearestStandard(spec), false, &plain);
+  if (colours == Colours::kYuv) UseConversion(NearestStandard(spec), false, &plain);
   stage.batch = 1;
   stage.channels = colours == Colours::kGrey ? 1 : 3;
   stage.width = spec.src_w;
@@ -169,4 +170,16 @@ Image FromSource(const aipp::Spec& spec, const std::vector<uint8_t>& bytes) {
   return image;
 }
 
-}  // namespace omkit::aipp_tool
+absl::StatusOr<Tensor> BehindAipp(aipp::Stage stage, const std::vector<uint8_t>& source) {
+  stage.batch = 1;
+  ir::Attrs attrs;
+  attrs.Set("stage", aipp::ToText(stage));
+  const Tensor in = Tensor::View({DType::kUInt8, Shape(aipp::SourceDims(stage)), {}, Layout::kPlain}, const_cast<uint8_t*>(source.data()));
+  OMKIT_ASSIGN_OR_RETURN(Tensor result, Tensor::Allocate(DType::kFloat32, Shape({1, stage.channels, stage.height, stage.width})));
+  const Tensor* const inputs[] = {&in};
+  Tensor* const outputs[] = {&result};
+  OMKIT_RETURN_IF_ERROR(ir::EvalOp(ir::OpKind::kAipp, {attrs, inputs, outputs}));
+  return result;
+}
+
+}  // namespace omkit::frontends
