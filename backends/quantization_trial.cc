@@ -95,7 +95,13 @@ absl::StatusOr<std::unique_ptr<QuantizationTrial>> QuantizationTrial::Make(const
   auto trial = std::unique_ptr<QuantizationTrial>(new QuantizationTrial(graph, policy));
   trial->samples_ = std::move(samples);
   trial->evaluators_ = std::move(evaluators);
-  for (ValueId v : graph.outputs()) CollectParts(graph, v, &trial->parts_);
+  for (ValueId v : graph.outputs()) {
+    CollectParts(graph, v, &trial->parts_);
+    std::vector<ValueId> scores;
+    if (graph.value(v).type.dtype != DType::kFloat32) CollectParts(graph, v, &scores);
+    if (scores.empty()) scores.push_back(v);
+    trial->judged_.insert(trial->judged_.end(), scores.begin(), scores.end());
+  }
   OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<ir::Evaluator> evaluator, trial->evaluators_(graph, trial->parts_));
   trial->part_.resize(trial->parts_.size());
   trial->output_.resize(graph.outputs().size());
@@ -134,7 +140,10 @@ absl::StatusOr<TrialResult> QuantizationTrial::Measure(const passes::Recipe& rec
   for (size_t i = 0; i < watched.size(); ++i) {
     if (i < parts_.size()) {
       result.noise += (signal[i] > 0 ? noise[i] / signal[i] : noise[i]) / static_cast<double>(parts_.size());
-    } else {
+    }
+    // An output may be one of the parts: it stands behind them as well.
+    const ValueId original = i < parts_.size() ? parts_[i] : graph_.outputs()[i - parts_.size()];
+    if (std::find(judged_.begin(), judged_.end(), original) != judged_.end()) {
       result.cosine = std::min(result.cosine, cosine[i]);
       result.sqnr_db = std::min(result.sqnr_db, Decibels(noise[i], signal[i]));
     }

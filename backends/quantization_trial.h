@@ -18,7 +18,8 @@ struct TrialResult {
   // Noise to signal, sum (y - y')^2 / sum y^2, averaged over what the outputs are made of: in front of Softmax, ArgMax, data movement and
   // the like, so that saturation there hides nothing, and one by one where outputs are concatenated.
   double noise = 0;
-  // Of the model's outputs: the least over outputs of the mean over samples.
+  // Of the model's outputs: the least over outputs of the mean over samples. An output of integers names things, whose numbers are no
+  // magnitudes: the scores that it is made of stand for it.
   double cosine = 1;
   double sqnr_db = 0;
 };
@@ -41,6 +42,7 @@ class QuantizationTrial {
   std::vector<std::vector<Tensor>> samples_;
   ir::EvaluatorFactory evaluators_;
   std::vector<ir::ValueId> parts_;                    // what the outputs are made of
+  std::vector<ir::ValueId> judged_;                   // what the cosine is of: outputs, and parts of those that are integers
   std::vector<std::vector<std::vector<float>>> part_;    // [part][sample]
   std::vector<std::vector<std::vector<float>>> output_;  // [output][sample]
 };

@@ -33,6 +33,7 @@ using passes::Statistics;
 // Samples that trials run on, samples that corrections are averaged over, and the memory that these and what is compared may take.
 constexpr int kTrialSamples = 16;
 constexpr int kCorrectionSamples = 64;
+constexpr int kJudgeSamples = 48;
 constexpr int kLeastSamples = 4;
 constexpr double kSampleBytes = 160e6;
 // Ranges are refined tensor by tensor while the trials stay below so many multiply-adds, and so many trials.
@@ -70,7 +71,10 @@ class RecipeMaker {
     OMKIT_RETURN_IF_ERROR(CollectStatistics(model_hash));
     if (options_.statistics_only) return absl::CancelledError("statistics are complete");
     if (options_.effort == QuantEffort::kFast || source_.count == 0) return MakeWithoutTrials();
-    OMKIT_ASSIGN_OR_RETURN(correction_samples_, FirstSamples(kCorrectionSamples));
+    OMKIT_RETURN_IF_ERROR(RankSamples());
+    double largest = 1;
+    for (const ir::ValueId v : plan_.values) largest = std::max(largest, 3 * BytesOf({v}));
+    OMKIT_ASSIGN_OR_RETURN(correction_samples_, Samples(0, kCorrectionSamples, largest));
     std::vector<std::vector<Tensor>> samples = correction_samples_;
     samples.resize(std::min<size_t>(samples.size(), kTrialSamples));
     OMKIT_ASSIGN_OR_RETURN(trial_, QuantizationTrial::Make(graph_, policy_, std::move(samples), evaluators_));
@@ -112,24 +116,34 @@ class RecipeMaker {
     return options_.on_statistics ? options_.on_statistics(statistics_) : absl::OkStatus();
   }
 
-  // The samples with the lowest hashes, so that their order and names do not matter.
-  absl::StatusOr<std::vector<std::vector<Tensor>>> FirstSamples(int most) const {
+  // Samples by hash, so that their order and names do not matter.
+  absl::Status RankSamples() {
     std::vector<std::pair<uint64_t, int>> ranked;
-    double bytes = 1;
     for (int i = 0; i < source_.count; ++i) {
       OMKIT_ASSIGN_OR_RETURN(const std::vector<Tensor> sample, source_.sample(i));
       ranked.emplace_back(passes::SampleHash(sample), i);
     }
-    for (ir::ValueId v : plan_.values) bytes = std::max(bytes, 3.0 * 4.0 * static_cast<double>(graph_.value(v).type.shape.elements()));
     std::sort(ranked.begin(), ranked.end());
+    for (const auto& entry : ranked) ranked_.push_back(entry.second);
+    return absl::OkStatus();
+  }
+
+  // Up to `most` samples from number `begin` on, as many as leave room where each takes `bytes` besides.
+  absl::StatusOr<std::vector<std::vector<Tensor>>> Samples(size_t begin, int most, double bytes) const {
     const int fits = static_cast<int>(kSampleBytes / bytes);
-    const size_t count = std::min<size_t>(ranked.size(), std::min(most, std::max(kLeastSamples, fits)));
+    const size_t end = std::min(ranked_.size(), begin + std::min(most, std::max(kLeastSamples, fits)));
     std::vector<std::vector<Tensor>> samples;
-    for (size_t i = 0; i < count; ++i) {
-      OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> sample, source_.sample(ranked[i].second));
+    for (size_t i = begin; i < end; ++i) {
+      OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> sample, source_.sample(ranked_[i]));
       samples.push_back(std::move(sample));
     }
     return samples;
+  }
+
+  double BytesOf(const std::vector<ir::ValueId>& values) const {
+    double bytes = 0;
+    for (const ir::ValueId v : values) bytes += 4.0 * static_cast<double>(graph_.value(v).type.shape.elements());
+    return bytes;
   }
 
   absl::StatusOr<Recipe> MakeWithoutTrials() {
@@ -249,21 +263,19 @@ class RecipeMaker {
     return layers;
   }
 
-  // The samples behind those of the trials, where there are enough of them, as many as their float results have room.
-  std::vector<std::vector<Tensor>> JudgeSamples() const {
-    double bytes = 1;
-    for (const ir::ValueId v : graph_.outputs()) bytes += 2.0 * 4.0 * static_cast<double>(graph_.value(v).type.shape.elements());
+  // The samples behind those of the trials, where there are enough of them.
+  absl::StatusOr<std::vector<std::vector<Tensor>>> JudgeSamples() const {
     const size_t tried = trial_->samples().size();
-    const size_t begin = correction_samples_.size() >= 2 * tried ? tried : 0;
-    const size_t room = std::max<size_t>(kLeastSamples, static_cast<size_t>(kSampleBytes / bytes));
-    const size_t end = std::min(correction_samples_.size(), begin + room);
-    return {correction_samples_.begin() + static_cast<std::ptrdiff_t>(begin), correction_samples_.begin() + static_cast<std::ptrdiff_t>(end)};
+    const double bytes = BytesOf({graph_.inputs().begin(), graph_.inputs().end()}) + 2 * BytesOf({graph_.outputs().begin(), graph_.outputs().end()});
+    return Samples(ranked_.size() >= 2 * tried ? tried : 0, kJudgeSamples, bytes);
   }
 
   absl::Status KeepAccuracy() {
     PrecisionSearch search;
     std::unique_ptr<QuantizationTrial> ranking;
-    OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<QuantizationTrial> judge, QuantizationTrial::Make(graph_, policy_, JudgeSamples(), evaluators_));
+    OMKIT_ASSIGN_OR_RETURN(std::vector<std::vector<Tensor>> judged_by, JudgeSamples());
+    OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<QuantizationTrial> judge,
+                           QuantizationTrial::Make(graph_, policy_, std::move(judged_by), evaluators_));
     search.trial = judge.get();
     search.progress = options_.search_progress;
     if (options_.target) {
@@ -371,6 +383,7 @@ class RecipeMaker {
   passes::QuantizationPlan plan_;
   passes::CalibrationSource source_;
   Statistics statistics_;
+  std::vector<int> ranked_;  // samples, by hash
   std::vector<std::vector<Tensor>> correction_samples_;
   std::unique_ptr<QuantizationTrial> trial_;
   bool measured_ = false;
