@@ -41,8 +41,8 @@ constexpr double kRefineOperations = 1.2e11;
 constexpr int kMostRefineTrials = 240;
 // Below the first mean cosine at an output, layers go back to float without being asked until the second is reached, both on samples that no
 // choice before was made with: samples which nobody has seen yet then keep 0.995.
-constexpr double kDoubtfulCosine = 0.996;
-constexpr double kSafeCosine = 0.997;
+constexpr double kDoubtfulCosine = 0.997;
+constexpr double kSafeCosine = 0.998;
 // Without a stated target layers are ranked on so many samples, and so many are tried in INT8 again.
 constexpr size_t kRankingSamples = 4;
 constexpr int kMostPruned = 12;

@@ -107,10 +107,6 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   absl::StatusOr<std::string> hash = HashFile(options.model);
   if (!hash.ok()) return WithCode(hash.status(), Stage::kImport, options.model);
   compile.source_hash = *hash;
-  frontends::AippConfig aipp;
-  if (!options.aipp_config.empty()) {
-    OMKIT_ASSIGN_OR_RETURN(aipp, ReadAipp(options.aipp_config));
-  }
   absl::Status data_error;
   if (options.int8) {
     compile.quant_type = QuantType::kInt8;

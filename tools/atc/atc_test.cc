@@ -112,8 +112,7 @@ TEST_F(AtcTest, TheSameCommandGivesTheSameBytes) {
 }
 
 TEST_F(AtcTest, TheRecipeGivesTheSameBytesWithoutSamples) {
-  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--quant_recipe_out=" + Path("recipe.json")}).code,
-            0);
+  ASSERT_EQ(Compile("fixed.onnx", {"--quant_type=1", "--calibrate_tool_path=" + Path("samples"), "--quant_recipe_out=" + Path("recipe.json")}).code, 0);
   const std::string first = Read("net.om");
   ASSERT_NE(first, "");
   unlink(Path("net.om").c_str());
@@ -126,8 +125,7 @@ TEST_F(AtcTest, TheRecipeGivesTheSameBytesWithoutSamples) {
 }
 
 TEST_F(AtcTest, SamplesInAnyOrderFileOrShardGiveTheSameBytes) {
-  const std::vector<std::string> flags = {"--quant_type=1", "--calibrate_statistics_out=" + Path("whole.json"),
-                                          "--calibrate_tool_path=" + Path("samples")};
+  const std::vector<std::string> flags = {"--quant_type=1", "--calibrate_statistics_out=" + Path("whole.json"), "--calibrate_tool_path=" + Path("samples")};
   ASSERT_EQ(Compile("fixed.onnx", flags).code, 0);
   const std::string om = Read("net.om");
   // Reversed names, and then one file with all.
@@ -270,8 +268,8 @@ TEST_F(AtcTest, FailuresHaveCodesAndWriteNothing) {
   Write("broken.onnx", "this is no model");
   ExpectFailure(Compile("broken.onnx"), "E13005", "is not an ONNX model");
   Write("strings.onnx", frontends::ModelBytesFromText(
-                            "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
-                            "output { name: 'y' } node { name: 'g' op_type: 'StringNormalizer' input: 'x' output: 'y' } }"));
+                         "ir_version: 8 opset_import { version: 13 } graph { input { name: 'x' type { tensor_type { elem_type: 1 shape { } } } } "
+                         "output { name: 'y' } node { name: 'g' op_type: 'StringNormalizer' input: 'x' output: 'y' } }"));
   ExpectFailure(Compile("strings.onnx"), "E16002", "\n          node 'g': StringNormalizer, domain 'ai.onnx', opset 13");
   ExpectFailure(Run({"--framework=3", "--model=m.pb", "--output=" + Path("net"), "--soc_version=host"}), "E10001", "TensorFlow");
   ExpectFailure(Compile("fixed.onnx", {"--quant_type=1"}), "E10058", "--calibrate_tool_path");
