@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
@@ -23,24 +21,10 @@ struct Channel {
   double scale;
 };
 
-// Rounds to the nearest, then moves the weights that are nearest to their other neighbour until the channel's sum is kept: inputs have means, so
-// an error of the sum shifts the whole output.
 Channel Rescale(absl::Span<const int16_t> values, double factor, double scale) {
   Channel channel{std::vector<int8_t>(values.size()), scale * factor};
-  std::vector<std::pair<double, size_t>> rests;  // what rounding took away
-  double missing = 0;
   for (size_t i = 0; i < values.size(); ++i) {
-    const double exact = std::clamp(values[i] / factor, -127.0, 127.0), nearest = std::nearbyint(exact);
-    channel.values[i] = static_cast<int8_t>(nearest);
-    rests.emplace_back(exact - nearest, i);
-    missing += exact - nearest;
-  }
-  const int direction = missing > 0 ? 1 : -1;
-  const auto moves = static_cast<size_t>(std::lround(std::abs(missing)));
-  std::stable_sort(rests.begin(), rests.end(), [&](const auto& a, const auto& b) { return direction * a.first > direction * b.first; });
-  for (size_t k = 0; k < std::min(moves, rests.size()) && direction * rests[k].first > 0; ++k) {
-    const int moved = channel.values[rests[k].second] + direction;
-    if (std::abs(moved) <= kLimit) channel.values[rests[k].second] = static_cast<int8_t>(moved);
+    channel.values[i] = static_cast<int8_t>(std::clamp(std::nearbyint(values[i] / factor), -127.0, 127.0));
   }
   return channel;
 }
