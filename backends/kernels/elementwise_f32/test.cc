@@ -125,10 +125,19 @@ TEST_F(ElementwiseF32Test, UnaryFunctionsOfInfinityAndNan) {
   const int64_t dims[1] = {3};
   for (UnaryF32 kind : kUnary) {
     UnaryF32Params p = {DenseView(dims, 1, 4), DenseView(dims, 1, 4), kind, 0.75f, 1.25f, -kInf, kInf};
-    std::vector<uint8_t> bytes;
-    ASSERT_NO_FATAL_FAILURE(RunAllTiers(UnaryF32Kernel, p, {Arena(x), Arena(x)}, 1, &bytes));
-    float got[3];
-    std::memcpy(got, bytes.data(), sizeof got);
+    std::vector<float> got;
+    for (Isa isa : RunnableTiers()) {
+      StepRunner runner(UnaryF32Kernel(isa), runtime::ParamBytes(p));
+      runner.Add(runtime::Space::kArena, x);
+      runner.Add(runtime::Space::kArena, x);
+      ASSERT_EQ(runner.Run(1), absl::OkStatus()) << NameOf(kind);
+      const std::vector<uint8_t> bytes = runner.Bytes(1);
+      std::vector<float> values(x.size());
+      std::memcpy(values.data(), bytes.data(), bytes.size());
+      if (got.empty()) got = values;
+      // Which NaN it is depends on the order of operands that a compiler chooses; that it is one does not.
+      for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(values[i] == got[i] || (std::isnan(values[i]) && std::isnan(got[i]))) << NameOf(kind);
+    }
     EXPECT_TRUE(std::isnan(got[0])) << NameOf(kind);
     if (kind == UnaryF32::kSoftsign) continue;  // infinity / infinity
     const double want = Reference(kind, kInf, 0.75, 1.25);
