@@ -34,6 +34,9 @@ class VerifiedFile {
   const bool exists_;  // fills state_, and so comes behind it
 };
 
+// Empties the record of this process, for measurements of first loads.
+void ForgetVerifiedFiles();
+
 }  // namespace omkit::runtime
 
 #endif  // OMKIT_RUNTIME_VERIFIED_FILES_H_

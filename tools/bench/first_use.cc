@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "runtime/model.h"
 #include "runtime/profiler.h"
+#include "runtime/verified_files.h"
 #include "tools/bench/buffers.h"
 
 namespace omkit::bench {
@@ -33,6 +34,8 @@ int64_t PeakRss() {
 
 absl::StatusOr<FirstUse> UseOnce(const std::string& path, int threads) {
   FirstUse use;
+  // The process that this one was forked from has loaded the file.
+  runtime::ForgetVerifiedFiles();
   runtime::ModelOptions options;
   options.threads = threads;
   const int64_t begin = runtime::MonotonicNanoseconds();
