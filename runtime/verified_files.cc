@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
-#include <set>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 #define XXH_INLINE_ALL
@@ -19,21 +18,30 @@ namespace omkit::runtime {
 namespace {
 
 constexpr time_t kSettledSeconds = 2;
-constexpr size_t kMostKeys = 4096;
+constexpr size_t kMostKeys = 256;
 
+// The latest keys of this process; unused entries are zero.
 struct Keys {
   std::mutex mutex;
-  std::set<std::string> keys;
+  XXH128_hash_t keys[kMostKeys];
+  size_t next;
 };
-Keys& KeysOfProcess() {
-  static Keys* const keys = new Keys;
-  return *keys;
-}
+Keys known;
 
 // Empty when there is none.
-std::string FileOf(const std::string& key) {
+std::string FileOf(XXH128_hash_t key) {
   const char* folder = std::getenv("OMKIT_VERIFIED_DIR");
-  return folder == nullptr || *folder == '\0' ? "" : absl::StrCat(folder, "/", key, ".verified");
+  if (folder == nullptr || *folder == '\0') return "";
+  return absl::StrCat(folder, "/", absl::Hex(key.high64, absl::kZeroPad16), absl::Hex(key.low64, absl::kZeroPad16), ".verified");
+}
+
+XXH128_hash_t KeyOf(const struct stat& state, const std::array<uint8_t, 16>& weights_hash) {
+  int64_t words[9] = {static_cast<int64_t>(state.st_dev),          static_cast<int64_t>(state.st_ino),
+                      static_cast<int64_t>(state.st_size),         static_cast<int64_t>(state.st_mtim.tv_sec),
+                      static_cast<int64_t>(state.st_mtim.tv_nsec), static_cast<int64_t>(state.st_ctim.tv_sec),
+                      static_cast<int64_t>(state.st_ctim.tv_nsec)};
+  std::memcpy(&words[7], weights_hash.data(), weights_hash.size());
+  return XXH3_128bits(words, sizeof words);
 }
 
 bool SameState(const struct stat& a, const struct stat& b) {
@@ -45,22 +53,14 @@ bool SameState(const struct stat& a, const struct stat& b) {
 
 VerifiedFile::VerifiedFile(const std::string& path) : path_(path), exists_(stat(path.c_str(), &state_) == 0) {}
 
-std::string VerifiedFile::Key(const std::array<uint8_t, 16>& weights_hash) const {
-  const std::string text =
-      absl::StrCat(state_.st_dev, ":", state_.st_ino, ":", state_.st_size, ":", state_.st_mtim.tv_sec, ".", state_.st_mtim.tv_nsec, ":",
-                   state_.st_ctim.tv_sec, ".", state_.st_ctim.tv_nsec, ":",
-                   absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(weights_hash.data()), weights_hash.size())));
-  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  return absl::StrCat(absl::Hex(hash.high64, absl::kZeroPad16), absl::Hex(hash.low64, absl::kZeroPad16));
-}
-
 bool VerifiedFile::Recorded(const std::array<uint8_t, 16>& weights_hash) const {
   if (!exists_) return false;
-  const std::string key = Key(weights_hash);
-  Keys& known = KeysOfProcess();
+  const XXH128_hash_t key = KeyOf(state_, weights_hash);
   {
     const std::lock_guard<std::mutex> lock(known.mutex);
-    if (known.keys.count(key) > 0) return true;
+    for (const XXH128_hash_t& k : known.keys) {
+      if (XXH128_isEqual(k, key)) return true;
+    }
   }
   const std::string file = FileOf(key);
   struct stat record;
@@ -72,12 +72,11 @@ void VerifiedFile::Record(const std::array<uint8_t, 16>& weights_hash) const {
   struct timespec now;
   if (!exists_ || stat(path_.c_str(), &now_state) != 0 || !SameState(state_, now_state)) return;
   if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec - state_.st_ctim.tv_sec < kSettledSeconds) return;
-  const std::string key = Key(weights_hash);
-  Keys& known = KeysOfProcess();
+  const XXH128_hash_t key = KeyOf(state_, weights_hash);
   {
     const std::lock_guard<std::mutex> lock(known.mutex);
-    if (known.keys.size() >= kMostKeys) known.keys.clear();
-    known.keys.insert(key);
+    known.keys[known.next] = key;
+    known.next = (known.next + 1) % kMostKeys;
   }
   const std::string file = FileOf(key);
   if (file.empty()) return;
@@ -86,9 +85,8 @@ void VerifiedFile::Record(const std::array<uint8_t, 16>& weights_hash) const {
 }
 
 void ForgetVerifiedFiles() {
-  Keys& known = KeysOfProcess();
   const std::lock_guard<std::mutex> lock(known.mutex);
-  known.keys.clear();
+  std::memset(known.keys, 0, sizeof known.keys);
 }
 
 }  // namespace omkit::runtime

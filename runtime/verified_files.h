@@ -27,8 +27,6 @@ class VerifiedFile {
   void Record(const std::array<uint8_t, 16>& weights_hash) const;
 
  private:
-  std::string Key(const std::array<uint8_t, 16>& weights_hash) const;
-
   const std::string path_;
   struct stat state_ = {};
   const bool exists_;  // fills state_, and so comes behind it
