@@ -17,7 +17,8 @@ machine slows both. The tables take the least and the median over all rounds.
   --seconds=S     measured time per model, number of threads and round (default 0.5)
   --threads=N,... default 1,2
   --json=FILE     writes all results there
-  --report=FILE   replaces the part of this page between '<!-- measured -->' and '<!-- /measured -->'
+  --from=FILE     measures nothing: takes the results of such a file
+  --report=FILE   replaces the parts of this page between '<!-- measured -->' and '<!-- /measured -->', and between '<!-- targets -->' and '<!-- /targets -->'
   --keep=DIR      where generated and compiled models go, and are found again by the next run (default: a temporary folder)`;
 
 // name | what omkit compiles: 'as it is' and, with ptq, INT8 by post-training quantization
@@ -30,11 +31,16 @@ const FILES = [
 const IMAGE = 3 * 224 * 224;
 const NETS = [['resnet18', IMAGE], ['resnet50', IMAGE], ['mobilenet_v1', IMAGE], ['mobilenet_v2', IMAGE], ['squeezenet1_1', IMAGE],
   ['yolov8n', 3 * 640 * 640], ['bert_base', 128 * 768], ['minilm_l6', 128 * 384]];
+// INT8, least ms: all multiply-adds at the peak of one core of the machine that the targets were set on; targets for one and two threads.
+const TARGETS = {
+  resnet50_made: [17.6, 18.7, 9.7], resnet18_made: [7.8, 8.2, 4.2], mobilenet_v1_made: [2.4, 2.9, 1.5], mobilenet_v2_made: [1.3, 1.9, 1.0],
+  squeezenet1_1_made: [1.5, 1.75, 0.95], yolov8n_made: [18.8, 21.5, 11.3], bert_base_made: [48, 54, 28], minilm_l6_made: [6.2, 7.2, 3.8],
+};
 const LEVELS = ['all', 'extended'];
 const SAMPLES = 4;
 
 function parseArgs(argv) {
-  const args = {rounds: '5', seconds: '0.5', threads: '1,2', only: '', json: '', report: '', keep: '', models: '', bin: '', commit: 'unknown'};
+  const args = {rounds: '5', seconds: '0.5', threads: '1,2', only: '', json: '', from: '', report: '', keep: '', models: '', bin: '', commit: 'unknown'};
   for (const text of argv) {
     if (text === '--help') { console.log(USAGE); process.exit(0); }
     const [, name, value] = /^--(\w+)=(.*)$/s.exec(text) ?? [];
@@ -155,14 +161,15 @@ function tableRows(args, cases, samples) {
   return rows;
 }
 
-function markdown(args, rows, {version, machine}) {
-  const ms = v => v >= 10 ? v.toFixed(1) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
+const ms = v => v >= 10 ? v.toFixed(1) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
+
+function markdown({machine, onnxruntime, omkit, rounds, seconds, load, rows}) {
   const mib = v => (v / (1 << 20)).toFixed(0);
   const lines = [
     `Machine: ${machine.cpu || os.arch()}, ${machine.cores} cores, tier \`${machine.isa}\`; one core's peak ${machine.peak.int8_gops.toFixed(0)} GOPS INT8, ` +
-    `${machine.peak.f32_gops.toFixed(0)} GFLOPS FP32 (measured). Load average over the last minutes of the run: ${os.loadavg()[1].toFixed(1)}.`,
-    `Versions: omkit ${args.commit}, onnxruntime-node ${version}, Node.js ${process.versions.node}, Linux ${os.release().replace(/^(\d+\.\d+).*/, '$1')}. ` +
-    `${args.rounds} rounds of ${args.seconds} s.`, '',
+    `${machine.peak.f32_gops.toFixed(0)} GFLOPS FP32 (measured). Load average over the last minutes of the run: ${load.toFixed(1)}.`,
+    `Versions: omkit ${omkit}, onnxruntime-node ${onnxruntime}, Node.js ${process.versions.node}, Linux ${os.release().replace(/^(\d+\.\d+).*/, '$1')}. ` +
+    `${rounds} rounds of ${seconds} s.`, '',
     '| model | precision | threads | omkit min / p50 ms | ORT min / p50 ms | faster by min / p50 | load ms omkit / ORT | memory MiB omkit / ORT |',
     '|---|---|---|---|---|---|---|---|'];
   for (const r of rows) {
@@ -170,7 +177,7 @@ function markdown(args, rows, {version, machine}) {
     lines.push(`| ${r.model} | ${r.kind.toUpperCase()} | ${r.threads} | ${ms(a.min_ms)} / ${ms(a.p50_ms)} | ${ms(b.min_ms)} / ${ms(b.p50_ms)} | ` +
       `${(b.min_ms / a.min_ms).toFixed(2)} / ${(b.p50_ms / a.p50_ms).toFixed(2)} | ${ms(a.load_ms)} / ${ms(b.load_ms)} | ${mib(a.rss_bytes)} / ${mib(b.rss_bytes)} |`);
   }
-  for (const threads of args.threads) {
+  for (const threads of [...new Set(rows.map(r => r.threads))]) {
     const ratios = rows.filter(r => /_made$/.test(r.model) && r.kind === 'int8' && r.threads === threads).map(r => r.ort.min_ms / r.omkit.min_ms);
     if (!ratios.length) continue;
     const mean = Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length);
@@ -179,25 +186,45 @@ function markdown(args, rows, {version, machine}) {
   return lines.join('\n') + '\n';
 }
 
-function writeReport(file, text) {
-  const page = fs.readFileSync(file, 'utf8');
-  const part = /(<!-- measured -->\n)[^]*?(<!-- \/measured -->)/;
-  if (!part.test(page)) throw new Error(`${file} has no '<!-- measured -->' ... '<!-- /measured -->'`);
-  fs.writeFileSync(file, page.replace(part, (_, open, close) => `${open}${text}${close}`));
+function targets({rows}) {
+  const lines = ['| network | floor ms, 1 thread | target ms, 1 / 2 threads | least ms, 1 / 2 threads | over the target | FP32 over INT8, 1 thread |', '|---|---|---|---|---|---|'];
+  const least = (model, kind, threads) => rows.find(r => r.model === model && r.kind === kind && r.threads === threads)?.omkit.min_ms;
+  const over = (have, want) => have === undefined ? '-' : have <= want ? 'met' : `${(100 * (have / want - 1)).toFixed(1)} %`;
+  for (const [model, [floor, one, two]] of Object.entries(TARGETS)) {
+    const a = least(model, 'int8', 1), b = least(model, 'int8', 2), f = least(model, 'fp32', 1);
+    if (a === undefined && b === undefined) continue;
+    const show = v => v === undefined ? '-' : ms(v);
+    lines.push(`| ${model} | ${floor} | ${one} / ${two} | ${show(a)} / ${show(b)} | ${over(a, one)} / ${over(b, two)} | ${a && f ? (f / a).toFixed(1) : '-'} |`);
+  }
+  return lines.join('\n') + '\n';
+}
+
+function writeReport(file, parts) {
+  let page = fs.readFileSync(file, 'utf8');
+  for (const [name, text] of Object.entries(parts)) {
+    const part = new RegExp(`(<!-- ${name} -->\\n)[^]*?(<!-- /${name} -->)`);
+    if (!part.test(page)) throw new Error(`${file} has no '<!-- ${name} -->' ... '<!-- /${name} -->'`);
+    page = page.replace(part, (_, open, close) => `${open}${text}${close}`);
+  }
+  fs.writeFileSync(file, page);
+}
+
+function measureAll(args, work) {
+  fs.mkdirSync(work, {recursive: true});
+  const cases = prepare(args, work);
+  if (!cases.length) throw new Error(`no model of ${args.models} and no network matches --only=${args.only}`);
+  const {samples, version, machine} = measure(args, cases, work);
+  return {machine, onnxruntime: version, omkit: args.commit, rounds: args.rounds, seconds: Number(args.seconds), load: os.loadavg()[1], rows: tableRows(args, cases, samples)};
 }
 
 const args = parseArgs(process.argv.slice(2));
 const work = args.keep || fs.mkdtempSync(path.join(os.tmpdir(), 'peers-'));
 try {
-  fs.mkdirSync(work, {recursive: true});
-  const cases = prepare(args, work);
-  if (!cases.length) throw new Error(`no model of ${args.models} and no network matches --only=${args.only}`);
-  const measured = measure(args, cases, work);
-  const rows = tableRows(args, cases, measured.samples);
-  const text = markdown(args, rows, measured);
+  const results = args.from ? JSON.parse(fs.readFileSync(args.from, 'utf8')) : measureAll(args, work);
+  const text = markdown(results);
   console.log(text);
-  if (args.json) fs.writeFileSync(args.json, JSON.stringify({machine: measured.machine, onnxruntime: measured.version, omkit: args.commit, rows}, null, 1) + '\n');
-  if (args.report) writeReport(args.report, text);
+  if (args.json) fs.writeFileSync(args.json, JSON.stringify(results, null, 1) + '\n');
+  if (args.report) writeReport(args.report, {measured: text, targets: targets(results)});
 } catch (error) {
   console.error(`peers: ${error.message}${error.stderr ? `\n${error.stderr}` : ''}${error.stdout ? `\n${error.stdout}` : ''}`);
   process.exitCode = 1;

@@ -10,7 +10,7 @@ for arg in "$@"; do
   case $arg in
     --help) exec node "$here/peers.mjs" --help ;;
     --models=*) models=${arg#*=} ;;
-    --report=*|--json=*|--keep=*) args+=("${arg%%=*}=$(realpath -m "${arg#*=}")") ;;
+    --report=*|--json=*|--from=*|--keep=*) args+=("${arg%%=*}=$(realpath -m "${arg#*=}")") ;;
     *) args+=("$arg") ;;
   esac
 done
