@@ -1,4 +1,4 @@
 """FOR_SIZE: compiler flags of what libascendcl links beside its kernels: loading, checking and lowering models, the C API."""
 
-# The library may have 4 MiB (//tests/acl_clients:exports_test), and no model spends its time in this code.
+# The library may have 4 MB (//tests/acl_clients:exports_test), and no model spends its time in this code.
 FOR_SIZE = ["-Os"]

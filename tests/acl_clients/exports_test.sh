@@ -18,4 +18,4 @@ done
 readelf -d "$lib" | grep -q 'SONAME.*\[libascendcl.so.1\]' || { echo "soname is not libascendcl.so.1"; exit 1; }
 size=$(stat -Lc %s "$lib")
 echo "$(wc -w <<< "$exported") functions, $size bytes"
-((size < 4 << 20)) || { echo "larger than 4 MiB"; exit 1; }
+((size < 4000000)) || { echo "larger than 4 MB"; exit 1; }
