@@ -1,12 +1,8 @@
 #!/bin/bash
 # FP32 compiles of real networks against ONNX Runtime on the same inputs: within 1e-4 relative, 1e-5 absolute.
 set -euo pipefail
-atc=$1 compare=$2
-root=$(dirname "$(readlink -f bazelw)")
-shared=${OMKIT_SHARED:-$root/../shared}
-[[ -d $shared/models ]] || { echo "skipped: no test models in $shared/models"; exit 0; }
-tmp=$(mktemp -d "${TEST_TMPDIR:-/tmp}/fp32.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck disable=SC1091
+. tests/models/setup.sh
 models="mobilenet_v1_025_128_fp32 mobilenet_v2_224_fp32 kws_dscnn_fp32 ad01_autoencoder_fp32 cifar10_resnet8_fp32 ultraface_rfb320
   yunet_n_320 mnist_cntk_op8 fmnist_resdw_fp32 ppocr_cls deeplabv3_dm05_513_fp32 yunet_n_dynamic ppocrv4_det"
 declare -A shape=([fmnist_resdw_fp32]=input:1,1,28,28 [ppocr_cls]=x:1,3,48,192 [yunet_n_dynamic]=input:1,3,320,320 [ppocrv4_det]=x:1,3,320,320)

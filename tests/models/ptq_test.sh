@@ -2,18 +2,12 @@
 # The product's command on MobileNetV2 with 100 photographs: INT8 top-1 on the other photographs within 1.0 point of ONNX Runtime's FP32
 # on the same images, mean cosine of the outputs above 0.99.
 set -euo pipefail
-atc=$1 compare=$2
-root=$(dirname "$(readlink -f bazelw)")
-shared=${OMKIT_SHARED:-$root/../shared}
+# shellcheck disable=SC1091
+. tests/models/setup.sh
 [[ -d $shared/data/imagenet_sample ]] || { echo "skipped: no photographs in $shared/data/imagenet_sample"; exit 0; }
-tmp=$(mktemp -d "${TEST_TMPDIR:-/tmp}/ptq.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
-rc=0
-oracle=$(tests/oracle/install.sh) || rc=$?
-[[ $rc == 77 ]] && { echo "$oracle"; exit 0; }
-export OMKIT_ORACLE_DIR=$oracle
 tests/oracle/prep_images.py "$shared/data/imagenet_sample" "$tmp" || rc=$?
 [[ $rc == 77 ]] && exit 0
+[[ $rc == 0 ]]
 model=$shared/models/mobilenet_v2_224_fp32.onnx
 node tests/oracle/ort_run.mjs --model "$model" --input input="$tmp/eval" --out "$tmp/ort"
 

@@ -2,14 +2,8 @@
 # Networks that carry a state, 50 steps against ONNX Runtime: each side feeds its own state back; every output of every step within 1e-4
 # relative, 1e-5 absolute in FP32.
 set -euo pipefail
-atc=$1 compare=$2
-root=$(dirname "$(readlink -f bazelw)")
-shared=${OMKIT_SHARED:-$root/../shared}
-[[ -d $shared/models ]] || { echo "skipped: no test models in $shared/models"; exit 0; }
-dir=$(tests/oracle/install.sh) || { echo "$dir"; exit 0; }
-export OMKIT_ORACLE_DIR=$dir
-tmp=$(mktemp -d "${TEST_TMPDIR:-/tmp}/recurrent.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck disable=SC1091
+. tests/models/setup.sh
 
 # steps NAME MODEL SHAPES STATES INPUT...
 steps() {

@@ -2,14 +2,8 @@
 # Real networks whose shapes are chosen at run time, against ONNX Runtime for each gear and for several shapes: batch, image size and dims
 # gears, ranges; within 1e-4 relative, 1e-5 absolute in FP32. Batch gears in INT8 give the bits of the model of batch 1.
 set -euo pipefail
-atc=$1 compare=$2
-root=$(dirname "$(readlink -f bazelw)")
-shared=${OMKIT_SHARED:-$root/../shared}
-[[ -d $shared/models ]] || { echo "skipped: no test models in $shared/models"; exit 0; }
-dir=$(tests/oracle/install.sh) || { echo "$dir"; exit 0; }
-export OMKIT_ORACLE_DIR=$dir
-tmp=$(mktemp -d "${TEST_TMPDIR:-/tmp}/shapes.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck disable=SC1091
+. tests/models/setup.sh
 
 # reference NAME MODEL INPUT=SOURCE[:DIMS]: what ONNX Runtime gives for one shape, in $tmp/NAME.
 reference() { node tests/oracle/ort_run.mjs --model "$shared/models/$2.onnx" --input "$3" --out "$tmp/$1" --write-inputs >"$tmp/log" || { cat "$tmp/log"; exit 1; }; }
