@@ -53,8 +53,13 @@ bool SameState(const struct stat& a, const struct stat& b) {
 
 VerifiedFile::VerifiedFile(const std::string& path) : path_(path), exists_(stat(path.c_str(), &state_) == 0) {}
 
+bool VerifiedFile::Unchanged() const {
+  struct stat now;
+  return exists_ && stat(path_.c_str(), &now) == 0 && SameState(state_, now);
+}
+
 bool VerifiedFile::Recorded(const std::array<uint8_t, 16>& weights_hash) const {
-  if (!exists_) return false;
+  if (!Unchanged()) return false;
   const XXH128_hash_t key = KeyOf(state_, weights_hash);
   {
     const std::lock_guard<std::mutex> lock(known.mutex);
@@ -68,9 +73,8 @@ bool VerifiedFile::Recorded(const std::array<uint8_t, 16>& weights_hash) const {
 }
 
 void VerifiedFile::Record(const std::array<uint8_t, 16>& weights_hash) const {
-  struct stat now_state;
   struct timespec now;
-  if (!exists_ || stat(path_.c_str(), &now_state) != 0 || !SameState(state_, now_state)) return;
+  if (!Unchanged()) return;
   if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec - state_.st_ctim.tv_sec < kSettledSeconds) return;
   const XXH128_hash_t key = KeyOf(state_, weights_hash);
   {

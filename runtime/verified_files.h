@@ -21,12 +21,15 @@ class VerifiedFile {
   // A file that cannot be looked at is never recorded.
   explicit VerifiedFile(const std::string& path);
 
-  // True when these weights of this very file were recorded. Thread-safe.
+  // True when these weights of this very file were recorded. Call it after the file was opened. Thread-safe.
   bool Recorded(const std::array<uint8_t, 16>& weights_hash) const;
   // Call it after the weights have been checked. Does nothing when the file has changed meanwhile or lately. Thread-safe.
   void Record(const std::array<uint8_t, 16>& weights_hash) const;
 
  private:
+  // Whether the path still stands for the file that was looked at.
+  bool Unchanged() const;
+
   const std::string path_;
   struct stat state_ = {};
   const bool exists_;  // fills state_, and so comes behind it
