@@ -96,6 +96,11 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     return WithCode(graph.status(), Stage::kImport, options.model);
   }
   if (!options.quant_encodings.empty()) OMKIT_RETURN_IF_ERROR(AddEncodings(options.quant_encodings, **graph));
+  if (options.precision_files.any() && frontends::CarriesQuantization(**graph)) {
+    Log(LogLevel::kWarning,
+        "the model carries its own quantization, which is kept: --keep_dtype, --customize_dtypes, --op_precision_mode and --modify_mixlist say "
+        "nothing about the layers that it quantizes");
+  }
   CompileOptions compile;
   compile.soc_version = options.soc_version;
   frontends::AippConfig aipp;

@@ -14,6 +14,8 @@ namespace omkit::atc {
 // Paths, empty when not given.
 struct PrecisionFiles {
   std::string keep_dtype, customize_dtypes, op_precision, mixlist;
+
+  bool any() const { return !(keep_dtype.empty() && customize_dtypes.empty() && op_precision.empty() && mixlist.empty()); }
 };
 
 // What the files ask for, by names of the imported network's nodes and types of its operators.

@@ -201,5 +201,24 @@ TEST_F(PrecisionTest, WithoutInt8EverythingIsFloat) {
   EXPECT_TRUE(absl::StrContains(out_, "the model has no node 'conv9'")) << out_;
 }
 
+TEST_F(PrecisionTest, AModelsOwnQuantizationIsKeptWithAWarning) {
+  Write("net.onnx", frontends::ModelBytesFromText(
+                        "ir_version: 8 opset_import { version: 13 } graph { name: 'net' input { name: 'x' type { tensor_type { elem_type: 1 shape { "
+                        "dim { dim_value: 4 } } } } } output { name: 'y' } initializer { name: 's' data_type: 1 float_data: 0.5 } "
+                        "initializer { name: 'z' data_type: 2 int32_data: 128 } "
+                        "node { name: 'q' op_type: 'QuantizeLinear' input: ['x', 's', 'z'] output: 'a' } "
+                        "node { name: 'd' op_type: 'DequantizeLinear' input: ['a', 's', 'z'] output: 'b' } "
+                        "node { name: 'r' op_type: 'Relu' input: 'b' output: 'y' } }"));
+  std::string warnings;
+  SetLogSink([&](LogLevel level, absl::string_view text) {
+    if (level == LogLevel::kWarning) absl::StrAppend(&warnings, text, "\n");
+  });
+  EXPECT_EQ(Run({"--log=warning"}), 0) << out_;
+  EXPECT_FALSE(absl::StrContains(warnings, "--keep_dtype")) << warnings;
+  EXPECT_EQ(Run({"--log=warning", "--keep_dtype=@r\n"}), 0) << out_;
+  SetLogSink({});
+  EXPECT_TRUE(absl::StrContains(warnings, "own quantization, which is kept: --keep_dtype")) << warnings;
+}
+
 }  // namespace
 }  // namespace omkit::atc
