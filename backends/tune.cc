@@ -1,6 +1,7 @@
 #include "backends/tune.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <set>
 #include <utility>
@@ -100,16 +101,18 @@ std::vector<Isa> TiersOf(Isa own) {
 
 std::string FamilyOf(const runtime::Step& step) { return std::string(absl::string_view(step.kernel).substr(0, step.kernel.rfind('.'))); }
 
-// The steps of each node, and a key for what they do: kernel families, parameters and sizes of operands.
+// The steps of each node, and a key for what they do: kernel families, parameters and sizes of operands. Copies and fills that the builder
+// adds for a value belong to no node and stay on the chip's own tier.
 struct Work {
   std::string kernel, key;
   std::vector<size_t> steps;
 };
-std::map<std::string, Work> WorkOf(const std::vector<runtime::Step>& steps) {
+std::map<std::string, Work> WorkOf(const std::set<std::string>& nodes, const std::vector<runtime::Step>& steps) {
   std::map<std::string, Work> works;
   std::map<std::string, std::string> text;
   for (size_t i = 0; i < steps.size(); ++i) {
     const runtime::Step& step = steps[i];
+    if (nodes.count(step.node) == 0) continue;
     Work& work = works[step.node];
     if (work.steps.empty()) work.kernel = FamilyOf(step);
     work.steps.push_back(i);
@@ -140,10 +143,10 @@ absl::Status MeasureInTurns(const std::vector<std::unique_ptr<Candidate>>& candi
 }
 
 // Adds what the candidates took for the works; equal works share the least time.
-void Remember(const std::vector<std::unique_ptr<Candidate>>& candidates, TuneBank* bank) {
+void Remember(const std::set<std::string>& nodes, const std::vector<std::unique_ptr<Candidate>>& candidates, TuneBank* bank) {
   for (const auto& c : candidates) {
     const std::vector<runtime::StepStatistics> times = c->times();
-    for (const auto& [node, work] : WorkOf(c->steps())) {
+    for (const auto& [node, work] : WorkOf(nodes, c->steps())) {
       int64_t ns = 0;
       for (size_t i : work.steps) ns += times[i].least_ns;
       TunedWork& known = (*bank)[work.key];
@@ -177,7 +180,11 @@ absl::StatusOr<TierOfNode> Tune(const runtime::SocRow& soc, const ir::Graph& gra
   }
   std::vector<std::unique_ptr<Candidate>> candidates(1);
   OMKIT_ASSIGN_OR_RETURN(candidates[0], Candidate::Make(soc, graph, soc.isa));
-  const std::map<std::string, Work> works = WorkOf(candidates[0]->steps());
+  std::set<std::string> nodes;
+  for (ir::NodeId id = 0; id < graph.node_limit(); ++id) {
+    if (graph.alive(id)) nodes.insert(graph.node(id).name);
+  }
+  const std::map<std::string, Work> works = WorkOf(nodes, candidates[0]->steps());
   const bool known = std::all_of(works.begin(), works.end(), [&](const auto& w) { return Knows(bank, w.second.key, tiers); });
   if (!known || options.mode == TuneMode::kFull) {
     for (size_t i = 1; i < tiers.size(); ++i) {
@@ -187,7 +194,7 @@ absl::StatusOr<TierOfNode> Tune(const runtime::SocRow& soc, const ir::Graph& gra
     if (options.mode == TuneMode::kFull) {
       for (const auto& [node, work] : works) bank.erase(work.key);
     }
-    Remember(candidates, &bank);
+    Remember(nodes, candidates, &bank);
     if (!path.empty()) OMKIT_RETURN_IF_ERROR(WriteTuneBank(bank, path));
   }
   int64_t before = 0, after = 0;

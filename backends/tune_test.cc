@@ -123,6 +123,37 @@ TEST(Tune, ChosenTiersRunInTheProgram) {
   EXPECT_TRUE(runtime::Model::Load(*std::move(om)).ok());
 }
 
+// Dequantize -> Relu -> Exp -> Quantize is one step, which stands for the Relu.
+TEST(Tune, AChainRunsOnTheTierOfItsFirstFunction) {
+  const runtime::SocRow& soc = runtime::HostSoc();
+  ir::Graph graph;
+  TensorType bytes{DType::kUInt8, Shape{8, 64}, {{0.05f}, {128}}, Layout::kPlain};
+  const ir::ValueId x = graph.AddInput("x", bytes);
+  const auto add = [&](ir::OpKind op, const char* name, ir::ValueId in, const TensorType& type) {
+    const ir::ValueId out = graph.node(graph.AddNode(op, name, {in})).outputs[0];
+    graph.SetType(out, type);
+    return out;
+  };
+  const TensorType floats{DType::kFloat32, Shape{8, 64}, {}, Layout::kPlain};
+  const ir::ValueId real = add(ir::OpKind::kDequantize, "real", x, floats);
+  const ir::ValueId positive = add(ir::OpKind::kRelu, "positive", real, floats);
+  const ir::ValueId grown = add(ir::OpKind::kExp, "grown", positive, floats);
+  graph.MarkOutput(add(ir::OpKind::kQuantize, "back", grown, bytes));
+  ProgramBuilder builder(graph, soc.isa);
+  builder.SetTiers({{"positive", Isa::kGeneric}, {"real", soc.isa}});
+  ASSERT_TRUE(LowerGraph(soc.name, graph, builder).ok());
+  const absl::StatusOr<runtime::Program> program = builder.Finish();
+  ASSERT_TRUE(program.ok()) << program.status();
+  bool found = false;
+  for (const runtime::Step& step : program->steps) {
+    if (!absl::StartsWith(step.kernel, "lut_u8")) continue;
+    found = true;
+    EXPECT_EQ(step.node, "positive");
+    EXPECT_TRUE(absl::EndsWith(step.kernel, ".generic")) << step.kernel;
+  }
+  EXPECT_TRUE(found);
+}
+
 TEST(Tune, NeedsTheChip) {
   const auto soc = runtime::FindSoc(CpuSupports(Isa::kNeon) ? "npu-int8-avx512vnni" : "npu-int8-neon");
   ASSERT_TRUE(soc.ok()) << soc.status();

@@ -148,6 +148,8 @@ absl::Status LowerChain(const ir::ElementChain& chain, ProgramBuilder& builder) 
   OMKIT_ASSIGN_OR_RETURN(const auto table, ir::TableOf(graph, chain));
   for (const ir::NodeId id : chain.functions) builder.Absorb(id);
   builder.Absorb(chain.quantize);
+  // The step is the function's, and so is the tier.
+  builder.BeginLayer(graph.node(chain.functions.front()));
   return AddTable(graph.node(chain.functions.front()), graph.node(chain.dequantize).inputs[0], graph.node(chain.quantize).outputs[0], table, builder);
 }
 
