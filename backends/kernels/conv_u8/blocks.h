@@ -1,40 +1,70 @@
-// How the x86 tiers cut output channels into blocks and order their slots. Floor 4; plain arithmetic shared by the packer and the
-// kernels. Internal linkage only.
+// How a tier cuts output channels into blocks and orders their weights. Floor 4; plain arithmetic shared by the packer and the kernels.
+// Internal linkage only.
 //
-// Packed weights: [group][block][tap][step of 4 input channels][slot], the slot's 4 weights being
+// Packed weights: [group][block]{terms, [tap][step of input channels][slot]}, one slot's share of a step being
 //   avx512vnni, avxvnni: int8 w0 w1 w2 w3;
-//   avx2: the same as int16 in two parts, (w0, w2) of all slots and then (w1, w3) of all slots.
-// Slots are ordered so that packing two accumulators (the first and the second half of the slots) to bytes restores channel order
-// inside each 8-byte piece.
+//   avx2: the same as int16 in two parts, (w0, w2) of all slots and then (w1, w3) of all slots;
+//   neon: int8 in two parts, (w0, w1) of all slots and then (w2, w3) of all slots;
+//   dotprod: int8 w0 w1 w2 w3;
+//   i8mm: int8 w0 ... w7.
+// On x86 the slots of a whole block are ordered so that packing two accumulators (the first and the second half of the slots) to bytes
+// restores channel order inside each 8-byte piece; elsewhere they lie in channel order. The terms, int32 [slot], are what neon and
+// dotprod add to the bias because they multiply x - 128 in place of x: 128 * sum(w).
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_BLOCKS_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_BLOCKS_H_
 
 #include <cstdint>
 
+#include "base/cpu.h"
+
 namespace omkit::kernels {
 namespace {
 
-// Slots of a block: two 512-bit or two 256-bit accumulators.
-constexpr int kZmmSlots = 32, kYmmSlots = 16;
+struct BlockLayout {
+  int slots;          // of a block
+  bool halves;        // the last block may have half as many slots, then in channel order
+  bool two_halves;    // slots of a whole block in the order of two packed accumulators
+  int step_channels;  // input channels of a step
+  int step_bytes;     // of one slot
+  int term_bytes;     // of one slot
+};
+constexpr BlockLayout kZmmLayout = {32, true, true, 4, 4, 0}, kYmmLayout = {16, false, true, 4, 4, 0}, kPairLayout = {16, false, true, 4, 8, 0};
+constexpr BlockLayout kDotLayout = {16, true, false, 4, 4, 4}, kMatrixLayout = {16, true, false, 8, 8, 0};
+
+// The layout of a tier that has one; the portable tier has none.
+[[maybe_unused]] inline const BlockLayout* LayoutOf(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512Vnni: return &kZmmLayout;
+    case Isa::kAvxVnni: return &kYmmLayout;
+    case Isa::kAvx2: return &kPairLayout;
+    case Isa::kNeon:
+    case Isa::kDotprod: return &kDotLayout;
+    case Isa::kI8mm: return &kMatrixLayout;
+    default: return nullptr;
+  }
+}
 
 struct Blocks {
+  BlockLayout layout;
   int64_t count;      // blocks of one group
-  int slots_each;     // kZmmSlots or kYmmSlots
-  bool last_is_half;  // the last block has half as many slots, in channel order
-  int64_t slots() const { return count * slots_each - (last_is_half ? slots_each / 2 : 0); }
-  int width(int64_t block) const { return last_is_half && block == count - 1 ? slots_each / 2 : slots_each; }
+  bool last_is_half;  // the last block has half as many slots
+  int64_t slots() const { return count * layout.slots - (last_is_half ? layout.slots / 2 : 0); }
+  int width(int64_t block) const { return last_is_half && block == count - 1 ? layout.slots / 2 : layout.slots; }
   // Output channel, from the block's first, of one of its slots.
   int ChannelOf(int64_t block, int slot) const {
-    if (width(block) != slots_each) return slot;
-    const int half = slots_each / 2;
+    if (!layout.two_halves || width(block) != layout.slots) return slot;
+    const int half = layout.slots / 2;
     return slot % half / 4 * 8 + slot / half * 4 + slot % 4;
+  }
+  // Packed bytes of one slot of a group with this many input channels.
+  int64_t SlotBytes(int64_t taps, int64_t channels) const {
+    return layout.term_bytes + taps * ((channels + layout.step_channels - 1) / layout.step_channels) * layout.step_bytes;
   }
 };
 
-// `slots_each` is kZmmSlots or kYmmSlots; only the wide blocks have a half form.
-[[maybe_unused]] inline Blocks BlocksOf(int64_t channels, int slots_each) {
-  const int64_t rest = channels % slots_each;
-  return {(channels + slots_each - 1) / slots_each, slots_each, slots_each == kZmmSlots && rest != 0 && rest <= slots_each / 2};
+[[maybe_unused]] inline Blocks BlocksOf(int64_t channels, const BlockLayout& layout) {
+  const int64_t rest = channels % layout.slots;
+  return {layout, (channels + layout.slots - 1) / layout.slots, layout.halves && rest != 0 && rest <= layout.slots / 2};
 }
 
 // Groups whose input channels are no multiple of 4 cannot be read in dwords without touching the next group.

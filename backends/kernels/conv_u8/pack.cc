@@ -1,5 +1,6 @@
 #include "backends/kernels/conv_u8/pack.h"
 
+#include <cstring>
 #include <vector>
 
 #include "backends/kernels/conv_u8/blocks.h"
@@ -8,30 +9,8 @@
 namespace omkit::kernels {
 namespace {
 
-// How a tier orders the weights of one group: [block of output channels][tap][step of input channels][slot][input channel].
-enum class Order {
-  kLanes,  // blocks of 16, steps of 1: generic.h
-  kZmm,    // blocks.h, blocks of 32
-  kYmm,    // blocks.h, blocks of 16
-  kPairs,  // blocks.h, blocks of 16, int16
-};
-
-Order OrderOf(Isa isa, int64_t ic_per_group, int64_t groups) {
-  if (!UsesBlocks(ic_per_group, groups)) return Order::kLanes;
-  switch (isa) {
-    case Isa::kAvx512Vnni: return Order::kZmm;
-    case Isa::kAvxVnni: return Order::kYmm;
-    case Isa::kAvx2: return Order::kPairs;
-    default: return Order::kLanes;
-  }
-}
-
-CheckedSize SizeOf(Order order, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups) {
-  const int64_t per_group = oc / groups;
-  const int64_t slots = order == Order::kLanes ? RoundUp(per_group, 16) : BlocksOf(per_group, order == Order::kZmm ? kZmmSlots : kYmmSlots).slots();
-  const int64_t channels = order == Order::kLanes ? ic_per_group : RoundUp(ic_per_group, 4);
-  return CheckedSize(groups) * slots * kernel_h * kernel_w * channels * (order == Order::kPairs ? 2 : 1);
-}
+// Null: [block of 16 output channels][tap][input channel][16], generic.h.
+const BlockLayout* LayoutOf(Isa isa, int64_t ic_per_group, int64_t groups) { return UsesBlocks(ic_per_group, groups) ? LayoutOf(isa) : nullptr; }
 
 // The weights of one group by index.
 struct Group {
@@ -51,47 +30,77 @@ uint8_t* PackLanes(const Group& g, uint8_t* to) {
   return to;
 }
 
-// One step of one block: 4 input channels of every slot.
-uint8_t* PackStep(const Group& g, const Blocks& blocks, int64_t block, int64_t t, int64_t c, bool pairs, uint8_t* to) {
-  const int width = blocks.width(block);
-  for (int part = 0; part < (pairs ? 2 : 1); ++part) {
-    for (int slot = 0; slot < width; ++slot) {
-      const int64_t o = block * blocks.slots_each + blocks.ChannelOf(block, slot);
-      for (int i = 0; i < (pairs ? 2 : 4); ++i) {
-        const int8_t value = g.at(o, c + (pairs ? part + 2 * i : i), t);
-        *to++ = static_cast<uint8_t>(value);
-        if (pairs) *to++ = value < 0 ? 0xff : 0;
+// One tier's weights of one group, blocks.h.
+class BlockWriter {
+ public:
+  BlockWriter(Isa isa, const Group& group, const Blocks& blocks) : group_(group), blocks_(blocks) {
+    if (isa == Isa::kAvx2) first_[1] = 1, stride_ = 2, parts_ = 2;
+    else if (isa == Isa::kNeon) first_[1] = 2, parts_ = 2;
+    words_ = isa == Isa::kAvx2;
+  }
+
+  uint8_t* Write(uint8_t* to) const {
+    for (int64_t block = 0; block < blocks_.count; ++block) {
+      if (blocks_.layout.term_bytes != 0) to = Terms(block, to);
+      for (int64_t t = 0; t < group_.taps; ++t) {
+        for (int64_t c = 0; c < group_.ic; c += blocks_.layout.step_channels) to = Step(block, t, c, to);
       }
     }
+    return to;
   }
-  return to;
-}
 
-uint8_t* PackBlocks(const Group& g, const Blocks& blocks, bool pairs, uint8_t* to) {
-  for (int64_t block = 0; block < blocks.count; ++block) {
-    for (int64_t t = 0; t < g.taps; ++t) {
-      for (int64_t c = 0; c < g.ic; c += 4) to = PackStep(g, blocks, block, t, c, pairs, to);
+ private:
+  uint8_t* Terms(int64_t block, uint8_t* to) const {
+    for (int slot = 0; slot < blocks_.width(block); ++slot, to += 4) {
+      int64_t sum = 0;
+      for (int64_t t = 0; t < group_.taps; ++t) {
+        for (int64_t c = 0; c < group_.ic; ++c) sum += group_.at(block * blocks_.layout.slots + blocks_.ChannelOf(block, slot), c, t);
+      }
+      const auto term = static_cast<uint32_t>(128 * sum);
+      std::memcpy(to, &term, sizeof term);
     }
+    return to;
   }
-  return to;
-}
+
+  uint8_t* Step(int64_t block, int64_t t, int64_t c, uint8_t* to) const {
+    for (int part = 0; part < parts_; ++part) {
+      for (int slot = 0; slot < blocks_.width(block); ++slot) {
+        const int64_t o = block * blocks_.layout.slots + blocks_.ChannelOf(block, slot);
+        for (int i = 0; i < blocks_.layout.step_channels / parts_; ++i) {
+          const int8_t value = group_.at(o, c + first_[part] + i * stride_, t);
+          *to++ = static_cast<uint8_t>(value);
+          if (words_) *to++ = value < 0 ? 0xff : 0;
+        }
+      }
+    }
+    return to;
+  }
+
+  const Group& group_;
+  const Blocks& blocks_;
+  int parts_ = 1, first_[2] = {0, 0}, stride_ = 1;  // a part holds channels first, first + stride, ...
+  bool words_;                                      // int16
+};
 
 }  // namespace
 
 CheckedSize PackedConvU8Size(Isa isa, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups) {
-  return SizeOf(OrderOf(isa, ic_per_group, groups), oc, ic_per_group, kernel_h, kernel_w, groups);
+  const BlockLayout* layout = LayoutOf(isa, ic_per_group, groups);
+  const int64_t per_group = oc / groups;
+  if (layout == nullptr) return CheckedSize(groups) * RoundUp(per_group, 16) * kernel_h * kernel_w * ic_per_group;
+  const CheckedSize taps = CheckedSize(kernel_h) * kernel_w * CeilDiv(ic_per_group, layout->step_channels);
+  return CheckedSize(groups) * BlocksOf(per_group, *layout).slots() * (taps * layout->step_bytes + layout->term_bytes);
 }
 
 std::vector<uint8_t> PackConvU8Weights(Isa isa, const int8_t* w, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w,
                                        int64_t groups) {
-  const Order order = OrderOf(isa, ic_per_group, groups);
+  const BlockLayout* layout = LayoutOf(isa, ic_per_group, groups);
   const int64_t taps = kernel_h * kernel_w, oc_per_group = oc / groups;
-  std::vector<uint8_t> packed(SizeOf(order, oc, ic_per_group, kernel_h, kernel_w, groups).value());
-  const Blocks blocks = BlocksOf(oc_per_group, order == Order::kZmm ? kZmmSlots : kYmmSlots);
+  std::vector<uint8_t> packed(PackedConvU8Size(isa, oc, ic_per_group, kernel_h, kernel_w, groups).value());
   uint8_t* to = packed.data();
   for (int64_t i = 0; i < groups; ++i) {
     const Group group = {w + i * oc_per_group * ic_per_group * taps, oc_per_group, ic_per_group, taps};
-    to = order == Order::kLanes ? PackLanes(group, to) : PackBlocks(group, blocks, order == Order::kPairs, to);
+    to = layout == nullptr ? PackLanes(group, to) : BlockWriter(isa, group, BlocksOf(oc_per_group, *layout)).Write(to);
   }
   return packed;
 }

@@ -1,4 +1,4 @@
-// The walk of the x86 convolution kernels: output pixels are listed by address, chunk by chunk, and every block of output channels
+// The walk of the convolution kernels with blocks: output pixels are listed by address, chunk by chunk, and every block of output channels
 // passes over the chunk in tiles of a few pixels. Floor 4. Internal linkage only.
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_TILES_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_TILES_H_
@@ -75,18 +75,20 @@ struct Split {
   return pixels < 56 ? 56 : pixels > kChunk ? kChunk : pixels;
 }
 
-// Calls run(block, pixels, count) for this thread's part of the convolution. `step_bytes`: packed bytes per slot and step.
+// Calls run(block, pixels, count) for this thread's part of the convolution.
 template <typename RunBlock>
-static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, int slots_each, int step_bytes, int tile, const RunBlock& run) {
+static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const BlockLayout& layout, int tile, const RunBlock& run) {
   const Grid grid = MakeGrid(p);
   const GridRow origin = OriginOf(p, args);
   const int out_bytes = p.float_output ? 4 : 1;
   const int64_t in_channels = p.in.dims[3] / p.groups, out_channels = p.out.dims[3] / p.groups;
-  const Blocks blocks = BlocksOf(out_channels, slots_each);
-  const int64_t steps = (in_channels + 3) / 4, taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w;
+  const Blocks blocks = BlocksOf(out_channels, layout);
+  const int64_t taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w, tap_bytes = (in_channels + 3) / 4 * 4;
+  const int64_t slot_bytes = blocks.SlotBytes(taps, in_channels);
   const BlockConstants& constants = *static_cast<const BlockConstants*>(args.state);
   const int64_t tap_step = p.in.strides[2] * p.dilation_w;
-  const bool joined = tap_step == steps * 4;  // the taps of one kernel row are one contiguous run
+  // The taps of one kernel row are one contiguous run, and so are their weights.
+  const bool joined = tap_step == tap_bytes && tap_bytes % layout.step_channels == 0;
   const Split split = SplitTiles(grid.rows() * grid.dims[2], p.groups * blocks.count, tile, args.thread, args.threads);
   const int64_t chunk = ChunkPixels(p);
   Pixels list;
@@ -95,20 +97,20 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, int slots_e
     ListPixels(grid, origin, out_bytes, first, last, &list);
     for (int64_t i = split.blocks.begin; i < split.blocks.end; ++i) {
       const int64_t group = i / blocks.count, block = i % blocks.count;
-      const int64_t slot = group * blocks.slots() + block * slots_each, left = out_channels - block * slots_each;
+      const int64_t slot = group * blocks.slots() + block * layout.slots, left = out_channels - block * layout.slots;
       Block b;
-      b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * taps * steps * step_bytes;
       b.bias = constants.bias + slot;
       b.multiplier = constants.multiplier + slot;
       b.runs = p.kernel_h;
       b.inner_runs = joined ? 1 : p.kernel_w;
       b.run_step = p.in.strides[1] * p.dilation_h;
       b.inner_run_step = tap_step;
-      b.run_bytes = steps * 4 * (joined ? p.kernel_w : 1);
-      b.steps = taps * steps;
+      b.run_bytes = tap_bytes * (joined ? p.kernel_w : 1);
+      b.steps = taps * tap_bytes / 4;
       b.in_offset = group * in_channels;
-      b.oc = group * out_channels + block * slots_each;
+      b.oc = group * out_channels + block * layout.slots;
       b.width = blocks.width(block);
+      b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * slot_bytes + b.width * layout.term_bytes;
       b.count = static_cast<int>(left < b.width ? left : b.width);
       run(b, list, static_cast<int>(last - first));
     }

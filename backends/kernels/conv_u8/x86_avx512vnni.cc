@@ -318,7 +318,7 @@ ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole) {
 }
 
 void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, int count) {
-  const bool half = b.width == kZmmSlots / 2, whole = b.count == b.width;
+  const bool half = b.width == kZmmLayout.slots / 2, whole = b.count == b.width;
   if (const ShortFunction run = count >= kShortTile ? PickShort(b, mode, half, whole) : nullptr) {
     return run(b, f, pixels, count);
   }
@@ -340,7 +340,7 @@ void Run(const ConvU8Params& p, const KernelArgs& args) {
                     p.act_min,
                     p.act_max};
   const Mode mode = p.float_output ? Mode::kFloat : p.has_residual ? Mode::kResidual : Mode::kPlain;
-  ForBlocks(p, args, kZmmSlots, 4, kTile, [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); });
+  ForBlocks(p, args, kZmmLayout, kTile, [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); });
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace omkit::kernels {
 namespace {
 
 #if defined(__AVXVNNI__) || defined(OMKIT_DOT_EVEX)
-constexpr int kTile = 6, kStepBytes = 4;
+constexpr int kTile = 6;
+constexpr BlockLayout kLayout = kYmmLayout;
 
 OMKIT_INLINE __m256i Dot(__m256i acc, __m256i x, __m256i w) {
 #if defined(OMKIT_DOT_EVEX)
@@ -33,7 +34,8 @@ OMKIT_INLINE void Step(const uint8_t* const (&p)[kPixels], int64_t k, const int8
   }
 }
 #else
-constexpr int kTile = 4, kStepBytes = 8;
+constexpr int kTile = 4;
+constexpr BlockLayout kLayout = kPairLayout;
 
 template <int kPixels>
 OMKIT_INLINE void Step(const uint8_t* const (&p)[kPixels], int64_t k, const int8_t* w, __m256i (&acc)[kPixels][2]) {
@@ -63,7 +65,7 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m256i (
   for (int64_t i = 0; i < b.runs; ++i) {
     for (int64_t j = 0; j < b.inner_runs; ++j) {
       const int64_t begin = i * b.run_step + j * b.inner_run_step;
-      for (int64_t k = begin; k < begin + b.run_bytes; k += 4, w += 16 * kStepBytes) Step<kPixels>(p, k, w, acc);
+      for (int64_t k = begin; k < begin + b.run_bytes; k += 4, w += 16 * kLayout.step_bytes) Step<kPixels>(p, k, w, acc);
     }
   }
 }
@@ -94,7 +96,7 @@ constexpr TileFunction kTiles[] = {Tile<1>, Tile<2>, Tile<3>, Tile<4>, Tile < kT
 
 void Run(const ConvU8Params& p, const KernelArgs& args) {
   const YmmFinish f = MakeYmmFinish(p);
-  ForBlocks(p, args, kYmmSlots, kStepBytes, kTile, [&](const Block& b, const Pixels& pixels, int count) {
+  ForBlocks(p, args, kLayout, kTile, [&](const Block& b, const Pixels& pixels, int count) {
     for (int i = 0; i < count; i += kTile) {
       const int n = count - i < kTile ? count - i : kTile;
       kTiles[n - 1](b, f, p.float_output != 0, pixels.in + i, pixels.out + i, pixels.residual + i);
