@@ -1,10 +1,14 @@
-// How the x86 tiers lay out depthwise channels. Floor 4; plain arithmetic shared by the packer and the kernels. Internal linkage only.
+// How the tiers with blocks lay out depthwise channels. Floor 4; plain arithmetic shared by the packer and the kernels. Internal linkage only.
 //
 // avx512vnni: channels are cut into blocks of 64. Four vertical taps of one channel form one 4-byte slot of VPDPBUSD: laid-out weights are
 // int8 [block][kernel column][group of 4 kernel rows][slot][4]. Slots follow the order in which interleaving four rows of 64 bytes
 // with 128-bit unpacks leaves the channels. A last block of at most 32 (16) channels repeats them two (four) times and works on as
 // many output rows at once.
-// avx2, avxvnni: blocks of 16, two vertical taps per slot: int16 [block][kernel column][pair of kernel rows][slot][2].
+// The others: blocks of 16.
+//   avx2, avxvnni: two vertical taps per slot: int16 [block][kernel column][pair of kernel rows][slot][2];
+//   dotprod, i8mm: four: int8 [block][kernel column][group of 4 kernel rows][slot][4], slots in channel order;
+//   neon: the same in two parts, rows 0 and 1 of all slots and then rows 2 and 3.
+// neon and dotprod multiply x - 128: their bias has 128 * sum(w) in it.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
 
@@ -13,7 +17,8 @@
 namespace omkit::kernels {
 namespace {
 
-constexpr int kDwBlock = 64, kDwPairBlock = 16;
+constexpr int kDwBlock = 64, kDwNarrowBlock = 16;
+constexpr int kDwGroupBytes = 64;  // weights of a narrow block: one group of rows of one kernel column
 
 // Output rows that the block starting at `channel` works on at once.
 [[maybe_unused]] inline int JoinedRows(int64_t channels, int64_t channel) {

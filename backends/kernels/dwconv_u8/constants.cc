@@ -13,13 +13,14 @@ constexpr int64_t kHeader = 64;  // DwBlockConstants
 static_assert(sizeof(DwBlockConstants) <= kHeader);
 
 bool HasPairs(Isa isa) { return isa == Isa::kAvx2 || isa == Isa::kAvxVnni; }
-bool HasConstants(Isa isa) { return isa == Isa::kAvx512Vnni || HasPairs(isa); }
+bool HasQuads(Isa isa) { return isa == Isa::kNeon || isa == Isa::kDotprod || isa == Isa::kI8mm; }
+bool HasTerms(Isa isa) { return isa == Isa::kNeon || isa == Isa::kDotprod; }
+bool HasConstants(Isa isa) { return isa == Isa::kAvx512Vnni || HasPairs(isa) || HasQuads(isa); }
 
 int64_t PartBytes(const DwConvU8Params& p) { return RoundUp(p.groups, kDwBlock) * 4; }
 int64_t WeightBytes(Isa isa, const DwConvU8Params& p) {
-  return RoundUp(HasPairs(isa) ? RoundUp(p.groups, kDwPairBlock) * RoundUp(p.kernel_h, 2) * p.kernel_w * 2
-                               : RoundUp(p.groups, kDwBlock) * RoundUp(p.kernel_h, 4) * p.kernel_w,
-                 64);
+  if (isa == Isa::kAvx512Vnni) return RoundUp(RoundUp(p.groups, kDwBlock) * RoundUp(p.kernel_h, 4) * p.kernel_w, 64);
+  return CeilDiv(p.groups, kDwNarrowBlock) * p.kernel_w * CeilDiv(p.kernel_h, HasPairs(isa) ? 2 : 4) * kDwGroupBytes;
 }
 
 // Weight of one tap of one channel; zero outside.
@@ -49,10 +50,10 @@ void LayOutBlocks(const Stored& w, uint8_t* laid) {
 
 // blocks.h, pairs of rows.
 void LayOutPairs(const Stored& w, uint8_t* laid) {
-  for (int64_t first = 0; first < w.channels; first += kDwPairBlock) {
+  for (int64_t first = 0; first < w.channels; first += kDwNarrowBlock) {
     for (int64_t x = 0; x < w.kernel_w; ++x) {
       for (int64_t y0 = 0; y0 < w.kernel_h; y0 += 2) {
-        for (int slot = 0; slot < kDwPairBlock; ++slot) {
+        for (int slot = 0; slot < kDwNarrowBlock; ++slot) {
           for (int64_t y = y0; y < y0 + 2; ++y, laid += 2) {
             const int16_t value = w.At(first + DwChannelOfPairSlot(slot), y, x);
             std::memcpy(laid, &value, sizeof value);
@@ -63,11 +64,34 @@ void LayOutPairs(const Stored& w, uint8_t* laid) {
   }
 }
 
+// blocks.h, groups of four rows; `parts`: how many pieces a group is cut into.
+void LayOutQuads(const Stored& w, int parts, uint8_t* laid) {
+  for (int64_t first = 0; first < w.channels; first += kDwNarrowBlock) {
+    for (int64_t x = 0; x < w.kernel_w; ++x) {
+      for (int64_t y0 = 0; y0 < RoundUp(w.kernel_h, 4); y0 += 4 / parts) {
+        for (int slot = 0; slot < kDwNarrowBlock; ++slot) {
+          for (int64_t y = y0; y < y0 + 4 / parts; ++y) *laid++ = static_cast<uint8_t>(w.At(first + slot, y, x));
+        }
+      }
+    }
+  }
+}
+
 // Channel whose constants slot `i` of all blocks holds.
 int64_t ChannelOfSlot(Isa isa, int64_t channels, int64_t i) {
-  const int64_t block = HasPairs(isa) ? kDwPairBlock : kDwBlock, first = i / block * block;
+  if (HasQuads(isa)) return i;
+  const int64_t block = HasPairs(isa) ? kDwNarrowBlock : kDwBlock, first = i / block * block;
   const int slot = static_cast<int>(i - first);
   return first + (HasPairs(isa) ? DwChannelOfPairSlot(slot) : DwChannelOfSlot(slot, JoinedRows(channels, first)));
+}
+
+// 128 * sum(w) of a channel.
+uint32_t TermOf(const Stored& w, int64_t channel) {
+  int32_t sum = 0;
+  for (int64_t y = 0; y < w.kernel_h; ++y) {
+    for (int64_t x = 0; x < w.kernel_w; ++x) sum += w.At(channel, y, x);
+  }
+  return static_cast<uint32_t>(sum) * 128;
 }
 
 }  // namespace
@@ -79,14 +103,19 @@ const void* LayOutDwConvU8Constants(Isa isa, const DwConvU8Params& p, void* cons
   uint8_t* multiplier = bias + PartBytes(p);
   uint8_t* weights = multiplier + PartBytes(p);
   std::memset(bias, 0, 2 * PartBytes(p) + WeightBytes(isa, p));
+  const Stored stored = {static_cast<const uint8_t*>(operands[1]), p.groups, p.kernel_h, p.kernel_w};
   for (int64_t i = 0; i < RoundUp(p.groups, kDwBlock); ++i) {
     const int64_t channel = ChannelOfSlot(isa, p.groups, i);
     if (channel >= p.groups) continue;
-    std::memcpy(bias + i * 4, static_cast<const uint8_t*>(operands[2]) + channel * 4, 4);
+    uint32_t value;  // sums of the kernels wrap around as well
+    std::memcpy(&value, static_cast<const uint8_t*>(operands[2]) + channel * 4, 4);
+    if (HasTerms(isa)) value += TermOf(stored, channel);
+    std::memcpy(bias + i * 4, &value, 4);
     std::memcpy(multiplier + i * 4, static_cast<const uint8_t*>(operands[3]) + channel * 4, 4);
   }
-  const Stored stored = {static_cast<const uint8_t*>(operands[1]), p.groups, p.kernel_h, p.kernel_w};
-  HasPairs(isa) ? LayOutPairs(stored, weights) : LayOutBlocks(stored, weights);
+  if (HasQuads(isa)) LayOutQuads(stored, isa == Isa::kNeon ? 2 : 1, weights);
+  else if (HasPairs(isa)) LayOutPairs(stored, weights);
+  else LayOutBlocks(stored, weights);
   const DwBlockConstants constants = {weights, reinterpret_cast<const int32_t*>(bias), reinterpret_cast<const float*>(multiplier)};
   std::memcpy(memory, &constants, sizeof constants);
   return memory;

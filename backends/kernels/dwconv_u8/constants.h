@@ -1,4 +1,4 @@
-// Weights, bias and multipliers as the x86 depthwise tiers read them (blocks.h), laid out once at load in memory of the caller's
+// Weights, bias and multipliers as the depthwise tiers read them (blocks.h), laid out once at load in memory of the caller's
 // choice. Floor 4; plain code without allocation, for the full runtime and the one without an operating system.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_CONSTANTS_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_CONSTANTS_H_

@@ -1,5 +1,5 @@
 // Depthwise weights in the model and as the tiers read them. Floor 4. The model holds one compact order, [tap][channel] with channels
-// padded to 16; the x86 tiers, which interleave rows, lay it out at load (constants.h): depthwise weights are few.
+// padded to 16; the tiers that interleave rows lay it out at load (constants.h): depthwise weights are few.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_PACK_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_PACK_H_
 
