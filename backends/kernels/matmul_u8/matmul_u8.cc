@@ -51,7 +51,7 @@ absl::Status Verify(const runtime::Step& step) {
 int64_t ScratchBytes(const runtime::Step& step) {
   const MatMulU8Params p = runtime::ParamsOf<MatMulU8Params>(step);
   if (p.out.elements() == 0) return 0;
-  return RoundUp(4 * kPackedColumns + 4 * p.out.dims[p.out.rank - 2], 64) + RoundUp(p.a.dims[p.a.rank - 1], 4) * kPackedColumns;
+  return RoundUp(4 * kPackedColumns + 4 * p.out.dims[p.out.rank - 2], 64) + RoundUp(p.a.dims[p.a.rank - 1], 8) * kPackedColumns;
 }
 
 const runtime::KernelDef kRows[] = {
