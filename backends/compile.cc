@@ -29,7 +29,8 @@ passes::PassManagerOptions PassOptions(const CompileOptions& options) { return {
 passes::Pass AbsorbQdq(bool calibrates) {
   return {"absorb_qdq", [calibrates](ir::Graph& graph) -> absl::Status {
             if (calibrates) OMKIT_RETURN_IF_ERROR(frontends::FreezeDynamicQuantization(graph).status());
-            return frontends::AbsorbQdq(graph).status();
+            using frontends::WeightOnlyLayers;
+            return frontends::AbsorbQdq(graph, calibrates ? WeightOnlyLayers::kAreCalibrated : WeightOnlyLayers::kKeepInt8Weights).status();
           }};
 }
 
@@ -56,11 +57,8 @@ absl::Status QuantizeOpen(QuantizeOptions quantize, const runtime::SocRow& soc, 
     return outer ? outer(made) : absl::OkStatus();
   };
   OMKIT_RETURN_IF_ERROR(QuantizeGraph(quantize, soc.name, options.source_hash, *bound->Clone()));
-  const std::vector<const Backend*> backends = BackendsFor(soc.name);
   passes::QuantizePolicy policy = quantize.policy;
-  policy.supported = [&](const ir::Graph&, const ir::Node& node) {
-    return bound->alive(node.id) && backends.front()->SupportsInt8(*bound, bound->node(node.id));
-  };
+  AskBackend(soc.name, bound.get(), &policy);
   return ApplyRecipe(recipe, policy, graph);
 }
 
@@ -72,12 +70,12 @@ absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const Com
     recipe = passes::SerializeRecipe(followed, /*lines=*/false);
     return options.quantize.on_recipe ? options.quantize.on_recipe(followed) : absl::OkStatus();
   };
-  OMKIT_RETURN_IF_ERROR(passes::RunPasses(
-      {{"quantize",
-        [&](ir::Graph& g) {
-          return options.choice.fixed() ? QuantizeGraph(quantize, soc.name, options.source_hash, g) : QuantizeOpen(quantize, soc, options, g);
-        }}},
-      PassOptions(options), graph));
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"quantize",
+                                            [&](ir::Graph& g) {
+                                              return options.choice.fixed() ? QuantizeGraph(quantize, soc.name, options.source_hash, g)
+                                                                            : QuantizeOpen(quantize, soc, options, g);
+                                            }}},
+                                          PassOptions(options), graph));
   return recipe;
 }
 

@@ -1,7 +1,7 @@
 #include "backends/precision_search.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -11,13 +11,17 @@
 namespace omkit {
 namespace {
 
+using passes::Precision;
 using passes::Recipe;
-using Layers = std::set<std::string>;
+// Layers that are not INT8.
+using Raised = std::map<std::string, Precision>;
+// A plan may be so much slower for the sake of smaller weights: what measured latencies differ by anyway.
+constexpr double kAsFast = 1.02;
 
 class Search {
  public:
   Search(const PrecisionSearch& options, const Recipe& start, const std::vector<std::string>& layers)
-      : options_(options), start_(start), layers_(layers), all_(layers.begin(), layers.end()) {}
+      : options_(options), start_(start), layers_(layers) {}
 
   absl::StatusOr<PrecisionPlan> Run() {
     OMKIT_ASSIGN_OR_RETURN(Candidate base, Try({}));
@@ -25,27 +29,28 @@ class Search {
     OMKIT_RETURN_IF_ERROR(MeasureLayers(base));
     OMKIT_RETURN_IF_ERROR(ShortestPrefix());
     OMKIT_RETURN_IF_ERROR(Prune());
+    OMKIT_RETURN_IF_ERROR(NarrowWeights());
     return Finish();
   }
 
  private:
   struct Candidate {
-    Layers floats;
+    Raised raised;
     TrialResult result;
     double value = 0;
     bool met = false;
     double price = 0;
   };
 
-  Recipe RecipeOf(const Layers& floats) const {
+  Recipe RecipeOf(const Raised& raised) const {
     Recipe recipe = start_;
-    for (const std::string& layer : floats) recipe.nodes[layer].int8 = false;
+    for (const auto& [layer, precision] : raised) recipe.nodes[layer].precision = precision;
     return recipe;
   }
 
-  absl::StatusOr<Candidate> Try(const Layers& floats) {
-    Candidate candidate{floats, {}, 0, false, 0};
-    const Recipe recipe = RecipeOf(floats);
+  absl::StatusOr<Candidate> Try(const Raised& raised) {
+    Candidate candidate{raised, {}, 0, false, 0};
+    const Recipe recipe = RecipeOf(raised);
     OMKIT_ASSIGN_OR_RETURN(candidate.result, options_.trial->Measure(recipe));
     switch (options_.target.metric) {
       case AccuracyTarget::Metric::kCosine: candidate.value = candidate.result.cosine; break;
@@ -57,14 +62,16 @@ class Search {
     }
     candidate.met = candidate.value >= options_.target.least;
     OMKIT_ASSIGN_OR_RETURN(candidate.price, options_.price(recipe));
-    Log(LogLevel::kDebug, absl::StrFormat("precision: %d layers in float, value %.6f", floats.size(), candidate.value));
+    Log(LogLevel::kDebug, absl::StrFormat("precision: %d layers raised, value %.6f", raised.size(), candidate.value));
     const bool better = best_.empty() || (candidate.met && !best_[0].met) ||
                         (candidate.met == best_[0].met && (candidate.met ? candidate.price < best_[0].price : candidate.value > best_[0].value));
-    if (better) {
-      best_ = {candidate};
-      if (options_.on_better) OMKIT_RETURN_IF_ERROR(options_.on_better(recipe));
-    }
+    if (better) OMKIT_RETURN_IF_ERROR(Take(candidate));
     return candidate;
+  }
+
+  absl::Status Take(const Candidate& candidate) {
+    best_ = {candidate};
+    return options_.on_better ? options_.on_better(RecipeOf(candidate.raised)) : absl::OkStatus();
   }
 
   absl::Status MeasureLayers(const Candidate& base) {
@@ -73,11 +80,12 @@ class Search {
     for (size_t i = 0; i < layers_.size(); ++i) {
       const std::string& layer = layers_[i];
       LayerSensitivity s{layer, 0, 0, 0};
-      OMKIT_ASSIGN_OR_RETURN(const TrialResult without, trial.Measure(RecipeOf({layer})));
-      OMKIT_ASSIGN_OR_RETURN(const double price, options_.price(RecipeOf({layer})));
+      OMKIT_ASSIGN_OR_RETURN(const TrialResult without, trial.Measure(RecipeOf({{layer, Precision::kFloat}})));
+      OMKIT_ASSIGN_OR_RETURN(const double price, options_.price(RecipeOf({{layer, Precision::kFloat}})));
       s.noise_without = without.noise;
       if (options_.both_ways) {
-        Layers others = all_;
+        Raised others;
+        for (const std::string& other : layers_) others[other] = Precision::kFloat;
         others.erase(layer);
         // Its bias correction is for the errors of the layers before it, which are not there.
         Recipe only = RecipeOf(others);
@@ -99,9 +107,9 @@ class Search {
     return absl::OkStatus();
   }
 
-  Layers Prefix(size_t count) const {
-    Layers floats;
-    for (size_t i = 0; i < count; ++i) floats.insert(ranked_[i].node);
+  Raised Prefix(size_t count) const {
+    Raised floats;
+    for (size_t i = 0; i < count; ++i) floats[ranked_[i].node] = Precision::kFloat;
     return floats;
   }
 
@@ -120,11 +128,11 @@ class Search {
   }
 
   absl::Status Prune() {
-    Layers floats = Prefix(count_);
+    Raised floats = Prefix(count_);
     int tried = 0;
     for (size_t i = count_; i-- > 0;) {
       if (floats.size() <= 1 || tried++ == options_.most_pruned) break;
-      Layers fewer = floats;
+      Raised fewer = floats;
       fewer.erase(ranked_[i].node);
       OMKIT_ASSIGN_OR_RETURN(const Candidate candidate, Try(fewer));
       if (candidate.met) floats = std::move(fewer);
@@ -132,18 +140,58 @@ class Search {
     return absl::OkStatus();
   }
 
+  // Takes the plan when it meets the target and is as fast as the best one.
+  absl::StatusOr<bool> TryAsFast(const Raised& raised) {
+    const double price = best_[0].price;
+    OMKIT_ASSIGN_OR_RETURN(const Candidate candidate, Try(raised));
+    if (!candidate.met || candidate.price > kAsFast * price) return false;
+    OMKIT_RETURN_IF_ERROR(Take(candidate));
+    return true;
+  }
+
+  // Float layers get int8 weights: the longest run of the least sensitive ones, then others one by one.
+  absl::Status NarrowWeights() {
+    if (!best_[0].met) return absl::OkStatus();
+    Raised raised = best_[0].raised;
+    std::vector<std::string> floats;  // least sensitive first
+    for (size_t i = sensitivities_.size(); i-- > 0;) {
+      const std::string& layer = sensitivities_[i].node;
+      if (raised.count(layer) != 0 && options_.weight_only.count(layer) != 0) floats.push_back(layer);
+    }
+    const auto narrowed = [&](size_t count) {
+      Raised plan = raised;
+      for (size_t i = 0; i < count; ++i) plan[floats[i]] = Precision::kW8A16;
+      return plan;
+    };
+    size_t low = 0, high = floats.size() + 1;
+    for (size_t middle = floats.size(); high - low > 1; middle = (low + high) / 2) {
+      OMKIT_ASSIGN_OR_RETURN(const bool taken, TryAsFast(narrowed(middle)));
+      (taken ? low : high) = middle;
+    }
+    raised = narrowed(low);
+    int tried = 0;
+    for (size_t i = low + 1; i < floats.size() && tried++ < options_.most_pruned; ++i) {
+      Raised one_more = raised;
+      one_more[floats[i]] = Precision::kW8A16;
+      OMKIT_ASSIGN_OR_RETURN(const bool taken, TryAsFast(one_more));
+      if (taken) raised = std::move(one_more);
+    }
+    return absl::OkStatus();
+  }
+
   PrecisionPlan Finish() const {
     const Candidate& best = best_[0];
-    PrecisionPlan plan{RecipeOf(best.floats), best.result, best.value, best.met, best.price, float_price_, sensitivities_};
-    Log(LogLevel::kInfo, absl::StrFormat("precision: %d of %d layers in float, value %.6f, target %.6f %s", best.floats.size(), layers_.size(),
-                                         best.value, options_.target.least, best.met ? "met" : "not met"));
+    PrecisionPlan plan{RecipeOf(best.raised), best.result, best.value, best.met, best.price, float_price_, sensitivities_};
+    const auto narrow = std::count_if(best.raised.begin(), best.raised.end(), [](const auto& r) { return r.second == Precision::kW8A16; });
+    Log(LogLevel::kInfo, absl::StrFormat("precision: %d of %d layers in float, %d with int8 weights, value %.6f, target %.6f %s",
+                                         static_cast<int64_t>(best.raised.size()) - narrow, layers_.size(), narrow, best.value, options_.target.least,
+                                         best.met ? "met" : "not met"));
     return plan;
   }
 
   const PrecisionSearch& options_;
   const Recipe& start_;
   const std::vector<std::string>& layers_;
-  const Layers all_;
   std::vector<Candidate> best_;  // none or one
   std::vector<LayerSensitivity> sensitivities_, ranked_;
   size_t count_ = 0;

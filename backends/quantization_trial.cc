@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "backends/backend.h"
 #include "base/status.h"
 #include "ir/op.h"
 #include "passes/equalize.h"
@@ -82,6 +83,18 @@ double Decibels(double noise, double signal) {
 }
 
 }  // namespace
+
+void AskBackend(absl::string_view soc, const Graph* types, passes::QuantizePolicy* policy) {
+  const Backend& backend = *BackendsFor(soc).front();
+  const auto ask = [types, &backend](bool (Backend::*question)(const Graph&, const Node&) const) {
+    return [types, &backend, question](const Graph& graph, const Node& node) {
+      if (types == nullptr) return (backend.*question)(graph, node);
+      return types->alive(node.id) && (backend.*question)(*types, types->node(node.id));
+    };
+  };
+  policy->supported = ask(&Backend::SupportsInt8);
+  policy->weight_only = ask(&Backend::SupportsInt8Weights);
+}
 
 absl::Status ApplyRecipe(const passes::Recipe& recipe, const passes::QuantizePolicy& policy, Graph& graph) {
   OMKIT_RETURN_IF_ERROR(passes::Equalize(recipe.equalize, graph));

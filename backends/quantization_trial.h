@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "ir/evaluate.h"
 #include "ir/graph.h"
 #include "passes/recipe.h"
@@ -41,11 +42,15 @@ class QuantizationTrial {
   const passes::QuantizePolicy& policy_;
   std::vector<std::vector<Tensor>> samples_;
   ir::EvaluatorFactory evaluators_;
-  std::vector<ir::ValueId> parts_;                    // what the outputs are made of
-  std::vector<ir::ValueId> judged_;                   // what the cosine is of: outputs, and parts of those that are integers
+  std::vector<ir::ValueId> parts_;                       // what the outputs are made of
+  std::vector<ir::ValueId> judged_;                      // what the cosine is of: outputs, and parts of those that are integers
   std::vector<std::vector<std::vector<float>>> part_;    // [part][sample]
   std::vector<std::vector<std::vector<float>>> output_;  // [output][sample]
 };
+
+// `supported` and `weight_only` of the policy are what the chip's first backend says of `types`, or of the graph it is asked about when that is
+// nullptr. `types` has the nodes of that graph and must live as long as the policy.
+void AskBackend(absl::string_view soc, const ir::Graph* types, passes::QuantizePolicy* policy);
 
 // The float graph becomes the INT8 graph of the recipe: equalize, plan, quantize.
 absl::Status ApplyRecipe(const passes::Recipe& recipe, const passes::QuantizePolicy& policy, ir::Graph& graph);

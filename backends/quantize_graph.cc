@@ -4,13 +4,13 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "backends/backend.h"
 #include "backends/evaluator.h"
 #include "backends/quantization_trial.h"
 #include "base/log.h"
@@ -26,6 +26,7 @@
 namespace omkit {
 namespace {
 
+using passes::Precision;
 using passes::RangeMethod;
 using passes::Recipe;
 using passes::Statistics;
@@ -105,7 +106,7 @@ class RecipeMaker {
       OMKIT_ASSIGN_OR_RETURN(source_, options_.calibration(graph_));
       if (options_.most_samples > 0) source_.count = std::min(source_.count, options_.most_samples);
     }
-    if (source_.count == 0 && !options_.statistics) {
+    if (source_.count == 0 && !options_.statistics && !plan_.values.empty()) {
       return absl::InvalidArgumentError("INT8 quantization needs calibration data (--calibrate_tool_path)");
     }
     passes::CollectOptions collect;
@@ -146,9 +147,16 @@ class RecipeMaker {
     return bytes;
   }
 
+  // Ranges, and the equalization that the user asked for.
+  Recipe FirstRecipe(RangeMethod method) const {
+    Recipe recipe = passes::MakeRecipe(graph_, plan_, policy_, statistics_, method);
+    recipe.equalize = passes::MigrateDifficulty(graph_, plan_, policy_, statistics_, recipe);
+    return recipe;
+  }
+
   absl::StatusOr<Recipe> MakeWithoutTrials() {
-    recipe_ = passes::MakeRecipe(graph_, plan_, policy_, statistics_, RangeMethod::kMse);
-    recipe_.equalize = passes::FindEqualization(graph_, plan_, statistics_, recipe_);
+    recipe_ = FirstRecipe(RangeMethod::kMse);
+    if (recipe_.equalize.empty()) recipe_.equalize = passes::FindEqualization(graph_, plan_, statistics_, recipe_);
     OMKIT_ASSIGN_OR_RETURN(const auto pair, BothGraphs(recipe_));
     OMKIT_RETURN_IF_ERROR(passes::CorrectBiasAnalytically(*pair.first, *pair.second, statistics_, &recipe_));
     return recipe_;
@@ -181,8 +189,7 @@ class RecipeMaker {
 
   absl::Status ChooseMethod() {
     for (const RangeMethod method : passes::RangeMethods()) {
-      OMKIT_RETURN_IF_ERROR(
-          Consider(absl::StrCat("ranges by ", passes::Name(method)), passes::MakeRecipe(graph_, plan_, policy_, statistics_, method)));
+      OMKIT_RETURN_IF_ERROR(Consider(absl::StrCat("ranges by ", passes::Name(method)), FirstRecipe(method)));
       if (policy_.common.activation.method != RangeMethod::kAuto) break;
     }
     return absl::OkStatus();
@@ -263,6 +270,15 @@ class RecipeMaker {
     return layers;
   }
 
+  // Those of them that can have int8 weights and float activations.
+  std::set<std::string> WeightOnlyLayers() const {
+    std::set<std::string> names;
+    for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(plan_.int8_node.size()); ++id) {
+      if (plan_.int8_node[id] && policy_.weight_only && policy_.weight_only(graph_, graph_.node(id))) names.insert(graph_.node(id).name);
+    }
+    return names;
+  }
+
   // The samples behind those of the trials, where there are enough of them.
   absl::StatusOr<std::vector<std::vector<Tensor>>> JudgeSamples() const {
     const size_t tried = trial_->samples().size();
@@ -299,13 +315,18 @@ class RecipeMaker {
       search.both_ways = false;
       search.price = [&](const Recipe& recipe) { return OperationPrice(recipe); };
     }
+    search.weight_only = WeightOnlyLayers();
     OMKIT_ASSIGN_OR_RETURN(const PrecisionPlan plan, search.Run(recipe_, Layers()));
-    std::vector<std::string> floats;
+    std::vector<std::string> floats, weight_only;
     for (const LayerSensitivity& layer : plan.layers) {
       const auto entry = plan.recipe.nodes.find(layer.node);
-      if (entry != plan.recipe.nodes.end() && !entry->second.int8) floats.push_back(layer.node);
+      if (entry == plan.recipe.nodes.end() || entry->second.precision == Precision::kInt8) continue;
+      (entry->second.precision == Precision::kFloat ? floats : weight_only).push_back(layer.node);
     }
     if (!floats.empty()) Log(LogLevel::kWarning, absl::StrCat("quantize: kept in float, most sensitive first: ", absl::StrJoin(floats, ", ")));
+    if (!weight_only.empty()) {
+      Log(LogLevel::kWarning, absl::StrCat("quantize: only the weights in INT8 (w8a16), most sensitive first: ", absl::StrJoin(weight_only, ", ")));
+    }
     if (!plan.met && options_.target) {
       Log(LogLevel::kWarning, absl::StrFormat("quantize: the accuracy target is not met, the best value is %.6f", plan.value));
     }
@@ -348,6 +369,7 @@ class RecipeMaker {
   }
 
   absl::Status TryEqualization(const Recipe& plain) {
+    if (!plain.equalize.empty()) return absl::OkStatus();
     Recipe candidate = plain;
     candidate.equalize = passes::FindEqualization(graph_, plan_, statistics_, plain);
     if (candidate.equalize.empty()) return absl::OkStatus();
@@ -398,7 +420,7 @@ absl::Status WriteDownFollowers(const passes::QuantizePolicy& policy, const ir::
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(plan.int8_node.size()); ++id) {
     if (!graph.alive(id) || plan.int8_node[id]) continue;
     const auto entry = recipe->nodes.find(graph.node(id).name);
-    if (entry != recipe->nodes.end()) entry->second.int8 = false;
+    if (entry != recipe->nodes.end() && entry->second.precision == Precision::kInt8) entry->second.precision = Precision::kFloat;
   }
   return absl::OkStatus();
 }
@@ -407,8 +429,7 @@ absl::Status WriteDownFollowers(const passes::QuantizePolicy& policy, const ir::
 
 absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& soc, const std::string& model_hash, ir::Graph& graph) {
   passes::QuantizePolicy policy = options.policy;
-  const std::vector<const Backend*> backends = BackendsFor(soc);
-  policy.supported = [&](const ir::Graph& g, const ir::Node& node) { return backends.front()->SupportsInt8(g, node); };
+  AskBackend(soc, nullptr, &policy);
   Recipe recipe;
   if (options.recipe) {
     recipe = *options.recipe;

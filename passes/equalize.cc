@@ -26,6 +26,11 @@ constexpr double kLeastFactor = 1e-6;
 // Equalization must promise at least this much less squared error.
 constexpr double kLeastGain = 0.95;
 
+bool HasFloatWeights(const Graph& graph, const Node& node) {
+  const Tensor* w = graph.ConstantInput(node, 1);
+  return w != nullptr && w->dtype() == DType::kFloat32;
+}
+
 bool IsCompute(const Node& node) { return node.op == OpKind::kConv || node.op == OpKind::kDense; }
 
 // A tensor whose channels can be rescaled, with the layers on both sides.
@@ -44,7 +49,7 @@ bool CanScaleProducer(const Graph& graph, const Node& node) {
     const bool bias = node.inputs.size() <= 2 || node.inputs[2] == ir::kNoValue || graph.ConstantInput(node, 2) != nullptr;
     // A clamp must keep its place: 0 is kept by every factor, an upper bound by factors that never exceed the range (see the header).
     const float lower = node.attrs.Float("act_min", -INFINITY);
-    return graph.ConstantInput(node, 1) != nullptr && bias && !residual && (lower == 0 || lower == -INFINITY);
+    return HasFloatWeights(graph, node) && bias && !residual && (lower == 0 || lower == -INFINITY);
   }
   if (node.op != OpKind::kLayerNormalization) return false;
   const Tensor* scale = graph.ConstantInput(node, 1);
@@ -55,8 +60,7 @@ bool CanScaleProducer(const Graph& graph, const Node& node) {
 
 bool CanScaleReader(const Graph& graph, const ir::Use& use) {
   const Node& node = graph.node(use.node);
-  if (!IsCompute(node) || use.input != 0) return false;
-  return graph.ConstantInput(node, 1) != nullptr;
+  return IsCompute(node) && use.input == 0 && HasFloatWeights(graph, node);
 }
 
 // Readers through MaxPool, which keeps channels and order.
@@ -162,7 +166,8 @@ void ScaleConstant(Graph& graph, NodeId id, int input, const std::function<float
 }
 
 void Rescale(const Site& site, const std::vector<float>& factors, Graph& graph) {
-  const int64_t per_channel = IsCompute(graph.node(site.producer)) ? graph.ConstantInput(graph.node(site.producer), 1)->elements() / site.channels : 1;
+  const int64_t per_channel =
+      IsCompute(graph.node(site.producer)) ? graph.ConstantInput(graph.node(site.producer), 1)->elements() / site.channels : 1;
   ScaleConstant(graph, site.producer, 1, [&](int64_t i) { return 1.0f / factors[i / per_channel]; });
   if (graph.ConstantInput(graph.node(site.producer), 2) != nullptr) {
     ScaleConstant(graph, site.producer, 2, [&](int64_t i) { return 1.0f / factors[i]; });
@@ -178,12 +183,37 @@ void Rescale(const Site& site, const std::vector<float>& factors, Graph& graph) 
   }
 }
 
-}  // namespace
+// Largest magnitude of the weights that read each channel.
+std::vector<double> LargestWeights(const Graph& graph, const Site& site) {
+  std::vector<double> largest(site.channels, 0.0);
+  for (const NodeId reader : site.readers) {
+    const Tensor& w = *graph.ConstantInput(graph.node(reader), 1);
+    ForEachReaderRun(graph.node(reader), w, site.channels, [&](int64_t c, int64_t begin, int64_t count, int64_t) {
+      for (int64_t i = begin; i < begin + count; ++i) largest[c] = std::max(largest[c], std::abs(static_cast<double>(w.data<float>()[i])));
+    });
+  }
+  return largest;
+}
 
-std::map<std::string, std::vector<float>> FindEqualization(const Graph& graph, const QuantizationPlan& plan, const Statistics& statistics,
-                                                           const Recipe& recipe) {
+// `parts`: of the tensor's range that each channel fills.
+std::vector<double> MigrationFactors(const Graph& graph, const Site& site, const std::vector<double>& parts, double strength) {
+  const std::vector<double> weights = LargestWeights(graph, site);
+  std::vector<double> factors;
+  double widest = 0;  // after division
+  for (size_t c = 0; c < parts.size(); ++c) {
+    factors.push_back(weights[c] > 0 ? std::pow(parts[c], strength) / std::pow(weights[c], 1 - strength) : 1.0);
+    widest = std::max(widest, parts[c] / factors[c]);
+  }
+  for (double& factor : factors) factor = std::min(std::max(factor * widest, kLeastFactor), 1 / kLeastFactor);
+  return factors;
+}
+
+// Factors that `choose` gives for the plan's tensors, none where it gives none. Later tensors see the weights that earlier ones have rescaled.
+template <typename Choose>
+std::map<std::string, std::vector<float>> ForEachSite(const Graph& graph, const QuantizationPlan& plan, const Statistics& statistics,
+                                                      const Recipe& recipe, Choose choose) {
   std::map<std::string, std::vector<float>> found;
-  const std::unique_ptr<Graph> copy = graph.Clone();  // later tensors see the weights that earlier ones have rescaled
+  const std::unique_ptr<Graph> copy = graph.Clone();
   for (const ValueId v : plan.values) {
     const std::string& name = graph.value(v).name;
     const auto tensor = recipe.tensors.find(name);
@@ -193,11 +223,24 @@ std::map<std::string, std::vector<float>> FindEqualization(const Graph& graph, c
     if (static_cast<int64_t>(seen->second.channels.size()) != site->channels) continue;
     const float clamp = copy->node(site->producer).attrs.Float("act_max", INFINITY);
     if (tensor->second.range.max > clamp * 1.001f) continue;
-    const NoiseModel noise(*copy, *site, seen->second, tensor->second.range);
-    const std::vector<double> parts = FilledParts(seen->second, tensor->second.range);
-    std::vector<double> best(site->channels, 1.0);
-    double least = kLeastGain * noise.Error(best);
-    bool gains = false;
+    const std::vector<double> chosen = choose(*copy, *site, seen->second, tensor->second.range);
+    if (chosen.empty()) continue;
+    const std::vector<float> factors(chosen.begin(), chosen.end());
+    found[name] = factors;
+    Rescale(*site, factors, *copy);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::map<std::string, std::vector<float>> FindEqualization(const Graph& graph, const QuantizationPlan& plan, const Statistics& statistics,
+                                                           const Recipe& recipe) {
+  return ForEachSite(graph, plan, statistics, recipe, [](const Graph& now, const Site& site, const TensorStatistics& seen, ValueRange range) {
+    const NoiseModel noise(now, site, seen, range);
+    const std::vector<double> parts = FilledParts(seen, range);
+    std::vector<double> best;
+    double least = kLeastGain * noise.Error(std::vector<double>(site.channels, 1.0));
     for (const double alpha : {0.25, 0.5, 0.75, 1.0}) {
       std::vector<double> factors;
       for (const double part : parts) factors.push_back(std::pow(part, alpha));
@@ -205,14 +248,18 @@ std::map<std::string, std::vector<float>> FindEqualization(const Graph& graph, c
       if (error >= least) continue;
       least = error;
       best = std::move(factors);
-      gains = true;
     }
-    if (!gains) continue;
-    std::vector<float>& factors = found[name];
-    for (const double factor : best) factors.push_back(static_cast<float>(factor));
-    Rescale(*site, factors, *copy);
-  }
-  return found;
+    return best;
+  });
+}
+
+std::map<std::string, std::vector<float>> MigrateDifficulty(const Graph& graph, const QuantizationPlan& plan, const QuantizePolicy& policy,
+                                                            const Statistics& statistics, const Recipe& recipe) {
+  return ForEachSite(graph, plan, statistics, recipe, [&](const Graph& now, const Site& site, const TensorStatistics& seen, ValueRange range) {
+    float strength = 0;
+    for (const NodeId reader : site.readers) strength = std::max(strength, ConfigOf(policy, now.node(reader)).migration);
+    return strength > 0 ? MigrationFactors(now, site, FilledParts(seen, range), strength) : std::vector<double>();
+  });
 }
 
 absl::Status Equalize(const std::map<std::string, std::vector<float>>& factors, Graph& graph) {

@@ -24,6 +24,12 @@ namespace omkit::passes {
 std::map<std::string, std::vector<float>> FindEqualization(const ir::Graph& graph, const QuantizationPlan& plan, const Statistics& statistics,
                                                            const Recipe& recipe);
 
+// Factors for the tensors that a layer with LayerConfig::migration m reads, by AMCT's rule (DMQ balancer): S_c is proportional to
+// a_c^m / w_c^(1 - m), with the largest activation a_c and the largest weight w_c of the channel; 1 stands for a channel of zeros. The factor
+// common to all channels is such that none grows beyond the tensor's range. Tensors that do not lie between layers stay as they are.
+std::map<std::string, std::vector<float>> MigrateDifficulty(const ir::Graph& graph, const QuantizationPlan& plan, const QuantizePolicy& policy,
+                                                            const Statistics& statistics, const Recipe& recipe);
+
 // Rewrites weights and biases. INVALID_ARGUMENT: a tensor that does not exist, has another number of channels, or does not lie between
 // layers that can be rescaled.
 absl::Status Equalize(const std::map<std::string, std::vector<float>>& factors, ir::Graph& graph);

@@ -40,12 +40,16 @@ class Planner {
       }
     }
     plan_.int8_node.assign(order_.empty() ? 0 : *std::max_element(order_.begin(), order_.end()) + 1, false);
+    plan_.w8a16_node = plan_.int8_node;
     plan_.group.assign(graph.num_values(), -1);
     plan_.chain.assign(plan_.int8_node.size(), ir::kNoNode);
   }
 
   absl::StatusOr<QuantizationPlan> Run() {
-    for (NodeId id : order_) plan_.int8_node[id] = IsCandidate(graph_.node(id));
+    for (NodeId id : order_) {
+      plan_.int8_node[id] = IsCandidate(graph_.node(id));
+      plan_.w8a16_node[id] = IsWeightOnly(graph_.node(id));
+    }
     bool changed = true;
     while (changed) {
       changed = false;
@@ -64,9 +68,17 @@ class Planner {
  private:
   bool Demanded(const Node& node) const { return policy_.int8_nodes.count(node.name) != 0; }
 
+  bool Passed(const Node& node) const { return policy_.skip_nodes.count(node.name) != 0 || IsOfOneOf(node, policy_.skip_types); }
+
+  bool IsWeightOnly(const Node& node) const {
+    const bool asked = policy_.w8a16_nodes.count(node.name) != 0 || (ConfigOf(policy_, node).weight_only && !Passed(node));
+    return asked && !Demanded(node) && policy_.weight_only && policy_.weight_only(graph_, node);
+  }
+
   bool Skipped(const Node& node) const {
     if (Demanded(node)) return false;
-    if (policy_.skip_nodes.count(node.name) != 0 || IsOfOneOf(node, policy_.skip_types)) return true;
+    if (policy_.w8a16_nodes.count(node.name) != 0 || ConfigOf(policy_, node).weight_only) return true;
+    if (Passed(node)) return true;
     return policy_.only_matrix && !IsCompute(node.op) && !ir::Def(node.op).Is(ir::kMovement);
   }
 
@@ -101,6 +113,10 @@ class Planner {
       const Node& node = graph_.node(id);
       if (Demanded(node) && !plan_.int8_node[id]) {
         return absl::InvalidArgumentError(absl::StrCat(Describe(node), " is to run in INT8, but this chip has no INT8 kernel for it"));
+      }
+      if (policy_.w8a16_nodes.count(node.name) != 0 && !plan_.w8a16_node[id]) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(Describe(node), " is to run with int8 weights and float activations (w8a16), but this chip has no kernel for that"));
       }
       for (const std::string& type : policy_.white_types) {
         if (IsOfType(node, type)) possible[type] |= policy_.supported(graph_, node);

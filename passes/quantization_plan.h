@@ -19,15 +19,20 @@ namespace omkit::passes {
 struct LayerConfig {
   RangeConfig activation;    // of the layer's data inputs (ifmr_quantize, hfmg_quantize and so on)
   bool channel_wise = true;  // weights: one scale per output channel, or one for all
+  float migration = 0;       // AMCT dmq_balancer: strength with which its input is equalized, whatever that costs (equalize.h); 0: by measured error
+  bool weight_only = false;  // int8 weights and activations in float (W8A16) where the backend has a kernel for that, float where not
 };
 
 // What the user asks for. Names are those of the model's nodes; a layer that a pass fused into another one answers to the surviving name.
 struct QuantizePolicy {
   // True when the backend has an INT8 kernel for the node (its types are still float).
   std::function<bool(const ir::Graph&, const ir::Node&)> supported;
-  std::set<std::string> skip_nodes;  // stay float (AMCT skip_layers)
-  std::set<std::string> skip_types;  // operator types that stay float (AMCT skip_layer_types); see IsOfType
-  std::set<std::string> int8_nodes;  // INT8 whatever the lists above and below say; an error where the backend has no kernel
+  // True when the backend has a kernel for int8 weights with float activations (W8A16); may be empty: it has none.
+  std::function<bool(const ir::Graph&, const ir::Node&)> weight_only;
+  std::set<std::string> skip_nodes;   // stay float (AMCT skip_layers)
+  std::set<std::string> skip_types;   // operator types that stay float (AMCT skip_layer_types); see IsOfType
+  std::set<std::string> int8_nodes;   // INT8 whatever the lists above and below say; an error where the backend has no kernel
+  std::set<std::string> w8a16_nodes;  // int8 weights, activations in float; an error where the backend has no kernel
   // The lists of mixed precision (ATC modify_mixlist). White: INT8 wherever they stand, as Conv, Dense and MatMul are of themselves. Grey: INT8
   // only behind INT8 operators, as the others are. Black is skip_types.
   std::set<std::string> white_types, grey_types;
@@ -51,6 +56,7 @@ RangeConfig ConfigOf(const QuantizePolicy& policy, const ir::Graph& graph, ir::V
 
 struct QuantizationPlan {
   std::vector<bool> int8_node;      // by NodeId
+  std::vector<bool> w8a16_node;     // by NodeId: float nodes whose weights are int8
   std::vector<ir::ValueId> values;  // float values that will be uint8, in order of definition
   // Values of one group share their parameters, because an operator between them only moves elements. Index into `values`, by value id.
   std::vector<int> group;  // by ValueId: the smallest ValueId of the group; -1 for values that stay as they are
@@ -61,7 +67,7 @@ struct QuantizationPlan {
 
 // Convolutions and dense layers with constant weights always become INT8 when supported. Other operators follow when all their
 // data comes from INT8 operators and somebody behind them computes in INT8; the tail of a network therefore stays float and its
-// last convolutions write float directly. INVALID_ARGUMENT for int8_nodes and white_types that the backend cannot run in INT8.
+// last convolutions write float directly. INVALID_ARGUMENT for int8_nodes, white_types and w8a16_nodes that the backend cannot run so.
 absl::StatusOr<QuantizationPlan> PlanQuantization(const ir::Graph& graph, const QuantizePolicy& policy);
 
 // Operators whose outputs have the quantization parameters of their input 0.

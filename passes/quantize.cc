@@ -38,8 +38,8 @@ class Quantizer {
     UnifyConcats();
     OMKIT_RETURN_IF_ERROR(InsertBorders());
     for (NodeId id : order_) {
-      if (!Int8(id)) continue;
-      OMKIT_RETURN_IF_ERROR(Annotate(QuantizeConstants(id), Describe(graph_.node(id))));
+      if (Int8(id)) OMKIT_RETURN_IF_ERROR(Annotate(QuantizeConstants(id), Describe(graph_.node(id))));
+      if (WeightOnly(id)) OMKIT_RETURN_IF_ERROR(Annotate(QuantizeWeightsOnly(graph_.node(id)), Describe(graph_.node(id))));
     }
     OMKIT_RETURN_IF_ERROR(ir::InferGraph(graph_));
     return absl::OkStatus();
@@ -48,6 +48,7 @@ class Quantizer {
  private:
   // Nodes of a chain compute on reals between a Dequantize and a Quantize.
   bool Int8(NodeId id) const { return id < static_cast<NodeId>(plan_.int8_node.size()) && plan_.int8_node[id] && !InChain(id); }
+  bool WeightOnly(NodeId id) const { return id < static_cast<NodeId>(plan_.w8a16_node.size()) && plan_.w8a16_node[id]; }
   bool InChain(NodeId id) const { return id < static_cast<NodeId>(plan_.chain.size()) && plan_.chain[id] != ir::kNoNode; }
 
   absl::Status CollectGroupRanges() {
@@ -209,12 +210,10 @@ class Quantizer {
 
   // Smallest scale with which channel weights and bias stay inside int32 accumulation.
   static float GuardedScale(const float* w, int64_t count, float bias, float x_scale) {
-    float amax = 0;
-    for (int64_t i = 0; i < count; ++i) amax = std::max(amax, std::abs(w[i]));
     const double accumulator = static_cast<double>(count) * 255.0 * 127.0;
     const double room = std::numeric_limits<int32_t>::max() - accumulator - 1;
     const double for_bias = std::abs(static_cast<double>(bias)) / (static_cast<double>(x_scale) * room);
-    return std::max(ChooseSymmetricS8(amax), static_cast<float>(for_bias * 1.0001));
+    return std::max(ChooseSymmetricS8(Largest(w, count)), static_cast<float>(for_bias * 1.0001));
   }
 
   absl::Status QuantizeWeights(const Node& node) {
@@ -234,23 +233,15 @@ class Quantizer {
 
     OMKIT_ASSIGN_OR_RETURN(const std::vector<float> biases, Biases(node, bias, channels));
 
-    TensorType type{DType::kInt8, w.shape(), {}, Layout::kPlain};
-    type.quant.axis = 0;
-    type.quant.zero_point.assign(channels, 0);
+    std::vector<float> scales;
     for (int64_t c = 0; c < channels; ++c) {
-      type.quant.scale.push_back(GuardedScale(w.data<float>() + c * count, count, biases.empty() ? 0.0f : biases[c], x.quant.scale[0]));
+      scales.push_back(GuardedScale(w.data<float>() + c * count, count, biases.empty() ? 0.0f : biases[c], x.quant.scale[0]));
     }
-    const NodeRecipe& entry = EntryOf(node);
-    if (!entry.channel_wise) type.quant.scale.assign(channels, *std::max_element(type.quant.scale.begin(), type.quant.scale.end()));
-    OMKIT_ASSIGN_OR_RETURN(Tensor q, Tensor::Allocate(type));
-    for (int64_t i = 0; i < w.elements(); ++i) {
-      q.mutable_data<int8_t>()[i] = static_cast<int8_t>(QuantizeValue(w.data<float>()[i], type.quant.scale[i / count], 0, -127, 127));
-    }
-    OMKIT_RETURN_IF_ERROR(Round(entry.rounding, &q));
+    OMKIT_ASSIGN_OR_RETURN(Tensor q, Int8Weights(w, std::move(scales), EntryOf(node)));
     if (!biases.empty()) {
       OMKIT_ASSIGN_OR_RETURN(Tensor b, Tensor::Allocate(DType::kInt32, Shape{channels}));
       for (int64_t c = 0; c < channels; ++c) {
-        const double unit = static_cast<double>(x.quant.scale[0]) * type.quant.scale[c];
+        const double unit = static_cast<double>(x.quant.scale[0]) * q.type().quant.scale[c];
         b.mutable_data<int32_t>()[c] = static_cast<int32_t>(std::nearbyint(biases[c] / unit));
       }
       const std::string name = bias != nullptr ? graph_.value(node.inputs[2]).name : absl::StrCat(node.name, ":bias");
@@ -258,6 +249,46 @@ class Quantizer {
     }
     graph_.SetInput(node.id, 1, graph_.AddConstant(graph_.value(node.inputs[1]).name, std::move(q)));
     return absl::OkStatus();
+  }
+
+  // W8A16: the layer stays float but for its weights.
+  absl::Status QuantizeWeightsOnly(const Node& given) {
+    const Node node = given;
+    const Tensor& w = *graph_.ConstantInput(node, 1);
+    const int64_t channels = w.shape().dim(0), count = w.elements() / channels;
+    ValueRange range;
+    OMKIT_RETURN_IF_ERROR(FiniteRange(w, "weight", &range));
+    std::vector<float> scales;
+    for (int64_t c = 0; c < channels; ++c) scales.push_back(ChooseSymmetricS8(Largest(w.data<float>() + c * count, count)));
+    OMKIT_ASSIGN_OR_RETURN(Tensor q, Int8Weights(w, std::move(scales), EntryOf(node)));
+    const Tensor* bias = graph_.ConstantInput(node, 2);
+    if (!EntryOf(node).bias.empty()) {
+      OMKIT_ASSIGN_OR_RETURN(const std::vector<float> biases, Biases(node, bias, channels));
+      const std::string name = bias != nullptr ? graph_.value(node.inputs[2]).name : absl::StrCat(node.name, ":bias");
+      graph_.SetInput(node.id, 2, AddFloats(graph_, name, Shape{channels}, biases));
+    }
+    graph_.SetInput(node.id, 1, graph_.AddConstant(graph_.value(node.inputs[1]).name, std::move(q)));
+    return absl::OkStatus();
+  }
+
+  static float Largest(const float* w, int64_t count) {
+    float largest = 0;
+    for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(w[i]));
+    return largest;
+  }
+
+  // Symmetric, with a scale for each output channel, or the widest of them for all.
+  static absl::StatusOr<Tensor> Int8Weights(const Tensor& w, std::vector<float> scales, const NodeRecipe& entry) {
+    const int64_t channels = w.shape().dim(0), count = w.elements() / channels;
+    if (!entry.channel_wise) scales.assign(channels, *std::max_element(scales.begin(), scales.end()));
+    TensorType type{DType::kInt8, w.shape(), {}, Layout::kPlain};
+    type.quant = {std::move(scales), std::vector<int32_t>(channels, 0), 0};
+    OMKIT_ASSIGN_OR_RETURN(Tensor q, Tensor::Allocate(type));
+    for (int64_t i = 0; i < w.elements(); ++i) {
+      q.mutable_data<int8_t>()[i] = static_cast<int8_t>(QuantizeValue(w.data<float>()[i], type.quant.scale[i / count], 0, -127, 127));
+    }
+    OMKIT_RETURN_IF_ERROR(Round(entry.rounding, &q));
+    return q;
   }
 
   const NodeRecipe& EntryOf(const Node& node) const {

@@ -49,8 +49,19 @@ bool UnpackSteps(const std::string& text, std::vector<int8_t>* steps) {
 
 std::string Dump(const Json& json) { return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace); }
 
+constexpr std::pair<const char*, Precision> kPrecisions[] = {{"int8", Precision::kInt8}, {"w8a16", Precision::kW8A16}, {"float", Precision::kFloat}};
+
+bool ReadPrecision(const Json& json, Precision* precision) {
+  for (const auto& [name, value] : kPrecisions) {
+    if (json != name) continue;
+    *precision = value;
+    return true;
+  }
+  return false;
+}
+
 Json NodeToJson(const NodeRecipe& node) {
-  Json json = {{"precision", node.int8 ? "int8" : "float"}};
+  Json json = {{"precision", kPrecisions[static_cast<int>(node.precision)].first}};
   if (node.leads) json["leads"] = true;
   if (!node.channel_wise) json["weights"] = "per_tensor";
   if (!node.bias.empty()) json["bias"] = node.bias;
@@ -110,9 +121,8 @@ absl::Status ReadTensor(const std::string& where, const Json& json, TensorRecipe
 
 absl::Status ReadNode(const std::string& where, const Json& json, NodeRecipe* node) {
   OMKIT_RETURN_IF_ERROR(CheckKeys(json, where, {"precision", "leads", "weights", "bias", "rounding"}));
-  if (json.contains("precision")) {
-    node->int8 = json["precision"] == "int8";
-    if (!node->int8 && json["precision"] != "float") return Wrong(where, "'precision' is \"int8\" or \"float\"");
+  if (json.contains("precision") && !ReadPrecision(json["precision"], &node->precision)) {
+    return Wrong(where, "'precision' is \"int8\", \"w8a16\" or \"float\"");
   }
   if (json.contains("leads")) {
     if (!json["leads"].is_boolean()) return Wrong(where, "'leads' is true or false");
@@ -173,7 +183,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
 absl::StatusOr<QuantizationPlan> PlanOf(const Recipe& recipe, const ir::Graph& graph, const QuantizePolicy& policy) {
   QuantizePolicy narrowed = policy;
   for (const auto& [name, node] : recipe.nodes) {
-    if (!node.int8) narrowed.skip_nodes.insert(name);
+    if (node.precision == Precision::kFloat) narrowed.skip_nodes.insert(name);
+    else if (node.precision == Precision::kW8A16) narrowed.w8a16_nodes.insert(name);
     else if (node.leads) narrowed.int8_nodes.insert(name);
   }
   return PlanQuantization(graph, narrowed);
@@ -193,10 +204,12 @@ Recipe MakeRecipe(const ir::Graph& graph, const QuantizationPlan& plan, const Qu
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.node_limit()); ++id) {
     if (!graph.alive(id) || !policy.supported(graph, graph.node(id))) continue;
     const ir::Node& node = graph.node(id);
-    const bool int8 = id < static_cast<ir::NodeId>(plan.int8_node.size()) && plan.int8_node[id];
+    const auto among = [&](const std::vector<bool>& nodes) { return id < static_cast<ir::NodeId>(nodes.size()) && nodes[id]; };
+    const bool int8 = among(plan.int8_node);
+    const Precision precision = int8 ? Precision::kInt8 : among(plan.w8a16_node) ? Precision::kW8A16 : Precision::kFloat;
     const bool fresh = recipe.nodes.count(node.name) == 0;
     NodeRecipe& entry = recipe.nodes[node.name];
-    entry.int8 = int8 || (!fresh && entry.int8);  // nodes of one name share their entry
+    entry.precision = fresh ? precision : std::min(entry.precision, precision);  // nodes of one name share their entry
     entry.leads |= int8 && IsLed(policy, node);
     entry.channel_wise = ConfigOf(policy, node).channel_wise;
   }

@@ -6,7 +6,7 @@
 //
 //   {"omkit_recipe": 1, "model_hash": "...",
 //    "tensors": {"<name>": {"min": x, "max": x, "method": "mse"}},
-//    "nodes": {"<name>": {"precision": "int8" | "float", "leads": true, "weights": "per_tensor", "bias": [...], "rounding": "<base64>"}},
+//    "nodes": {"<name>": {"precision": "int8" | "w8a16" | "float", "leads": true, "weights": "per_tensor", "bias": [...], "rounding": "<base64>"}},
 //    "equalize": {"<tensor>": [one factor per channel]}}
 #ifndef OMKIT_PASSES_RECIPE_H_
 #define OMKIT_PASSES_RECIPE_H_
@@ -27,11 +27,17 @@ struct TensorRecipe {
   std::string method;  // where it comes from; only for readers
 };
 
+enum class Precision {
+  kInt8,
+  kW8A16,  // Conv, Dense: int8 weights, which the kernels widen as they read them; activations and sums in float
+  kFloat,
+};
+
 struct NodeRecipe {
-  bool int8 = true;              // false: stays float
+  Precision precision = Precision::kInt8;
   bool leads = false;            // INT8 even where its data comes from float operators, as Conv, Dense and MatMul are of themselves
   bool channel_wise = true;      // Conv, Dense: one weight scale per output channel
-  std::vector<float> bias;       // Conv, Dense: added to the bias before it is rounded, one per output channel; empty: nothing
+  std::vector<float> bias;       // Conv, Dense with int8 weights: added to the bias before it is rounded, one per output channel; empty: nothing
   std::vector<int8_t> rounding;  // Conv, Dense: steps between the nearest integer and the weight that is used, one per weight; empty: 0
 };
 

@@ -1,5 +1,5 @@
 // The inner product of float convolutions and matrix products: a few pixels times 16 or 32 output channels, kept in registers
-// over all taps. Floor 4. Internal linkage only, see tier.h.
+// over all taps. Weights are floats, or int8 that are widened on the way into the registers. Floor 4. Internal linkage only, see tier.h.
 #ifndef OMKIT_BACKENDS_KERNELS_DOT_TILE_H_
 #define OMKIT_BACKENDS_KERNELS_DOT_TILE_H_
 
@@ -22,13 +22,30 @@ constexpr int kTilePixels = 6, kTilePanels = 1;
 constexpr int kTilePixels = 2, kTilePanels = 1;
 #endif
 
-// Strides and steps in elements. Weights are panels [taps_y][taps_x][depth][16].
+// Sixteen weights as floats.
+OMKIT_INLINE F32 LoadWeights(const float* from) { return Load(from); }
+OMKIT_INLINE F32 LoadWeights(const int8_t* from) {
+#if defined(__AVX512F__)
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))))};
+#elif defined(__AVX2__)
+  return {{_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)))),
+           _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + 8))))}};
+#else
+  float lanes[kWidth];
+  for (int i = 0; i < kWidth; ++i) lanes[i] = from[i];
+  return Load(lanes);
+#endif
+}
+
+// Strides and steps in elements. Weights, float or int8_t, are panels [taps_y][taps_x][depth][16].
+template <typename Weight>
 struct DotArgs {
   const float* in;
   int64_t pixel_stride;
   int64_t taps_y, step_y, taps_x, step_x, depth;
-  const float* weights;
+  const Weight* weights;
   int64_t panel_stride;
+  const float* scales;    // int8_t weights only: of each lane, multiplied with the sum of products before the bias is added
   const float* bias;      // of the first lane; nullptr: zeros
   const float* residual;  // nullptr: none
   int64_t residual_stride;
@@ -38,16 +55,19 @@ struct DotArgs {
   float scale, act_min, act_max;
 };
 
-template <int kPixels, int kPanels>
-__attribute__((noinline)) void DotTile(const DotArgs& d) {
+// Float weights: bias + x0 * w0 + x1 * w1 + ..., each one fused multiply-add. int8 weights: (x0 * w0 + x1 * w1 + ...) * scale + bias, the last
+// step fused too.
+template <typename Weight, int kPixels, int kPanels>
+__attribute__((noinline)) void DotTile(const DotArgs<Weight>& d) {
   constexpr int kBases = (kPixels + 2) / 3;
+  constexpr bool kScaled = sizeof(Weight) == 1;
   F32 acc[kPixels][kPanels];
   for (int j = 0; j < kPanels; ++j) {
     const int lanes = d.lanes - kWidth * j < kWidth ? d.lanes - kWidth * j : kWidth;
-    const F32 bias = d.bias ? LoadSome(d.bias + kWidth * j, lanes) : Set(0.0f);
-    for (int i = 0; i < kPixels; ++i) acc[i][j] = bias;
+    const F32 first = d.bias && !kScaled ? LoadSome(d.bias + kWidth * j, lanes) : Set(0.0f);
+    for (int i = 0; i < kPixels; ++i) acc[i][j] = first;
   }
-  const float* w = d.weights;
+  const Weight* w = d.weights;
   const int64_t panel = d.panel_stride, s = d.pixel_stride;
   for (int64_t y = 0; y < d.taps_y; ++y) {
     for (int64_t x = 0; x < d.taps_x; ++x) {
@@ -57,7 +77,7 @@ __attribute__((noinline)) void DotTile(const DotArgs& d) {
       int64_t at[3] = {0, s, 2 * s};
       for (int64_t k = 0; k < d.depth; ++k) {
         F32 weight[kPanels];
-        for (int j = 0; j < kPanels; ++j) weight[j] = Load(w + j * panel);
+        for (int j = 0; j < kPanels; ++j) weight[j] = LoadWeights(w + j * panel);
 #pragma GCC unroll 16
         for (int i = 0; i < kPixels; ++i) {
           const F32 value = Set(base[i / 3][at[i % 3]]);
@@ -74,23 +94,26 @@ __attribute__((noinline)) void DotTile(const DotArgs& d) {
   for (int i = 0; i < kPixels; ++i) {
     for (int j = 0; j < kPanels; ++j) {
       const int lanes = d.lanes - kWidth * j < kWidth ? d.lanes - kWidth * j : kWidth;
-      F32 v = d.scale == 1.0f ? acc[i][j] : acc[i][j] * scale;
+      F32 v = acc[i][j];
+      if constexpr (kScaled) v = Fma(v, LoadSome(d.scales + kWidth * j, lanes), LoadSome(d.bias + kWidth * j, lanes));
+      if (d.scale != 1.0f) v = v * scale;
       if (d.residual) v = v + LoadSome(d.residual + i * d.residual_stride + kWidth * j, lanes);
       StoreSome(d.out + i * d.out_stride + kWidth * j, ClampTo(v, lo, hi), lanes);
     }
   }
 }
 
-template <int kPixels>
-OMKIT_INLINE void DotTilePixels(const DotArgs& d, int panels) {
+template <int kPixels, typename Weight>
+OMKIT_INLINE void DotTilePixels(const DotArgs<Weight>& d, int panels) {
   if constexpr (kTilePanels == 2) {
-    if (panels == 2) return DotTile<kPixels, 2>(d);
+    if (panels == 2) return DotTile<Weight, kPixels, 2>(d);
   }
-  DotTile<kPixels, 1>(d);
+  DotTile<Weight, kPixels, 1>(d);
 }
 
 // `pixels` in 1 .. kTilePixels, `panels` in 1 .. kTilePanels.
-void RunDotTile(const DotArgs& d, int pixels, int panels) {
+template <typename Weight>
+void RunDotTile(const DotArgs<Weight>& d, int pixels, int panels) {
   switch (pixels) {
     case 1: return DotTilePixels<1>(d, panels);
     case 2: return DotTilePixels<2>(d, panels);
@@ -98,8 +121,8 @@ void RunDotTile(const DotArgs& d, int pixels, int panels) {
   case n:             \
     if constexpr (n <= kTilePixels) return DotTilePixels<n>(d, panels);
       OMKIT_CASE(3)
-      OMKIT_CASE(4) OMKIT_CASE(5) OMKIT_CASE(6) OMKIT_CASE(7) OMKIT_CASE(8) OMKIT_CASE(9) OMKIT_CASE(10) OMKIT_CASE(11) OMKIT_CASE(12) OMKIT_CASE(13)
-          OMKIT_CASE(14)
+      OMKIT_CASE(4)
+      OMKIT_CASE(5) OMKIT_CASE(6) OMKIT_CASE(7) OMKIT_CASE(8) OMKIT_CASE(9) OMKIT_CASE(10) OMKIT_CASE(11) OMKIT_CASE(12) OMKIT_CASE(13) OMKIT_CASE(14)
 #undef OMKIT_CASE
   }
 }

@@ -140,6 +140,14 @@ class NpuInt8 : public Backend {
     }
   }
 
+  // Not depthwise: its weights are few, and its kernel has none but floats.
+  bool SupportsInt8Weights(const Graph& graph, const Node& node) const override {
+    const Row* row = Find(node.op);
+    if (row == nullptr || row->int8 != Int8::kWeights || !row->supports(graph, node) || !IsF32(InputType(graph, node, 0))) return false;
+    const TensorType& w = InputType(graph, node, 1);
+    return IsF32(w) && (node.attrs.Int("group", 1) == 1 || w.shape.dim(1) > 1);
+  }
+
   absl::Status Lower(const Node& node, ProgramBuilder& builder) const override { return Find(node.op)->lower(node, builder); }
 };
 

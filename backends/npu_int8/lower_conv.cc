@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -142,6 +144,23 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   return absl::OkStatus();
 }
 
+// A value per output channel as the float kernels read it.
+std::vector<float> ChannelTable(int64_t channels, const std::function<float(int64_t)>& value) {
+  std::vector<float> table(RoundUp(channels, kChannelPad), 0.0f);
+  for (int64_t c = 0; c < channels; ++c) table[c] = value(c);
+  return table;
+}
+
+float WeightScale(const Tensor& w, int64_t channel) { return w.type().quant.scale[w.type().quant.per_tensor() ? 0 : channel]; }
+
+// int8 weights as floats: depthwise kernels know no others, and these are few.
+std::vector<float> RealWeights(const Tensor& w, int64_t channels) {
+  std::vector<float> reals(w.elements());
+  const int64_t count = w.elements() / channels;
+  for (int64_t i = 0; i < w.elements(); ++i) reals[i] = static_cast<float>(w.data<int8_t>()[i]) * WeightScale(w, i / count);
+  return reals;
+}
+
 absl::Status LowerF32(const Node& node, const Layer& layer, ProgramBuilder& builder) {
   const Tensor& w = *builder.graph().ConstantInput(node, 1);
   const Tensor* bias = builder.graph().ConstantInput(node, 2);
@@ -149,17 +168,33 @@ absl::Status LowerF32(const Node& node, const Layer& layer, ProgramBuilder& buil
   const ir::RealRange real = ir::ClampRealRange(node.attrs);
   params.act_min = real.min;
   params.act_max = real.max;
-  std::vector<float> table(RoundUp(layer.oc, kChannelPad), 0.0f);
-  for (int64_t c = 0; bias != nullptr && c < layer.oc; ++c) table[c] = bias->data<float>()[c];
   const Isa isa = builder.isa();
-  const std::vector<uint8_t> packed =
-      layer.depthwise()
-          ? kernels::PackDwConvF32Weights(isa, w.data<float>(), layer.oc, layer.kernel_h, layer.kernel_w)
-          : kernels::PackConvF32Weights(isa, w.data<float>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
-  std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(table), layer.out.block};
+  const bool int8_weights = w.dtype() == DType::kInt8;
+  std::string kernel = kernels::ConvF32Kernel(isa);
+  std::vector<uint8_t> packed;
+  if (layer.depthwise()) {
+    const std::vector<float> widened = int8_weights ? RealWeights(w, layer.oc) : std::vector<float>();
+    packed = kernels::PackDwConvF32Weights(isa, int8_weights ? widened.data() : w.data<float>(), layer.oc, layer.kernel_h, layer.kernel_w);
+    kernel = kernels::DwConvF32Kernel(isa);
+  } else if (int8_weights) {
+    packed = kernels::PackConvF32W8Weights(isa, w.data<int8_t>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+    kernel = kernels::ConvF32W8Kernel(isa);
+  } else {
+    packed = kernels::PackConvF32Weights(isa, w.data<float>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+  }
+  const std::vector<float> biases = ChannelTable(layer.oc, [&](int64_t c) { return bias == nullptr ? 0.0f : bias->data<float>()[c]; });
+  std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(biases), layer.out.block};
+  if (int8_weights && !layer.depthwise()) {
+    operands.push_back(builder.AddWeights(ChannelTable(layer.oc, [&](int64_t c) { return WeightScale(w, c); })));
+  }
   if (layer.has_residual) operands.push_back(layer.residual.block);
-  builder.AddStep(node, layer.depthwise() ? kernels::DwConvF32Kernel(isa) : kernels::ConvF32Kernel(isa), params, operands, layer.operations());
+  builder.AddStep(node, kernel, params, operands, layer.operations());
   return absl::OkStatus();
+}
+
+bool IsSymmetricInt8(const TensorType& w) {
+  const std::vector<int32_t>& zero = w.quant.zero_point;
+  return w.dtype == DType::kInt8 && w.quantized() && std::all_of(zero.begin(), zero.end(), [](int32_t z) { return z == 0; });
 }
 
 // Weights, bias and residual of the forms the kernels know.
@@ -170,11 +205,11 @@ bool SupportsOperands(const Graph& graph, const Node& node) {
   if (w == nullptr || w->elements() == 0 || !FitsView(x) || !FitsView(y)) return false;
   if (HasInput(node, 2) && graph.ConstantInput(node, 2) == nullptr) return false;
   const bool residual = HasInput(node, 3);
-  if (IsF32(x)) return IsF32(w->type()) && IsF32(y) && (!residual || IsF32(InputType(graph, node, 3)));
-  if (!IsU8(x) || w->dtype() != DType::kInt8 || !(IsU8(y) || IsF32(y))) return false;
-  for (int32_t zero : w->type().quant.zero_point) {
-    if (zero != 0) return false;
+  if (IsF32(x)) {
+    const bool bias = !HasInput(node, 2) || IsF32(InputType(graph, node, 2));
+    return (IsF32(w->type()) || IsSymmetricInt8(w->type())) && bias && IsF32(y) && (!residual || IsF32(InputType(graph, node, 3)));
   }
+  if (!IsU8(x) || !IsSymmetricInt8(w->type()) || !(IsU8(y) || IsF32(y))) return false;
   if (HasInput(node, 2) && graph.ConstantInput(node, 2)->dtype() != DType::kInt32) return false;
   return !residual || IsU8(InputType(graph, node, 3));
 }

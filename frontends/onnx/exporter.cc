@@ -286,15 +286,16 @@ Tensor Turned(const Tensor& w) {
   return turned;
 }
 
-// The weights, turned from [N, K] to [K, N] for MatMul; integers as such in the Ascend style.
+// The weights, turned from [N, K] to [K, N] for MatMul; integers of INT8 layers as such in the Ascend style.
 std::string Exporter::LayerWeights(const Node& node, bool turned) {
   const Tensor* w = graph_.ConstantInput(node, 1);
   if (w == nullptr) return Real(node.inputs[1]);
   const std::string& name = graph_.value(node.inputs[1]).name;
   const bool integers = w->type().quantized();
-  if (!turned && !(integers && ascend())) return Real(node.inputs[1]);
+  const bool deployed = ascend() && Type(node.inputs[0]).quantized();
+  if (!turned && !(integers && deployed)) return Real(node.inputs[1]);
   const Tensor stored = turned ? Turned(*w) : *w;
-  if (!integers || ascend()) return Constant(name, stored);
+  if (!integers || deployed) return Constant(name, stored);
   QuantParams q = w->type().quant;
   if (q.axis >= 0) q.axis = 1 - q.axis;
   return DequantizedConstant(name, stored, q);

@@ -27,12 +27,12 @@ absl::Status AbsorbFused(ir::Graph& graph) {
   return ir::InferGraph(graph);
 }
 
-absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph) {
+absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph, WeightOnlyLayers weight_only) {
   if (!CarriesQuantization(graph)) return false;
   OMKIT_RETURN_IF_ERROR(qdq::LiftLinearNodes(graph));
   OMKIT_RETURN_IF_ERROR(ir::InferGraph(graph));
   OMKIT_RETURN_IF_ERROR(qdq::MoveBorders(graph));
-  OMKIT_RETURN_IF_ERROR(qdq::AbsorbLayers(graph));
+  OMKIT_RETURN_IF_ERROR(qdq::AbsorbLayers(graph, weight_only == WeightOnlyLayers::kKeepInt8Weights));
   OMKIT_RETURN_IF_ERROR(AbsorbFused(graph));
   OMKIT_RETURN_IF_ERROR(qdq::FoldConstantBorders(graph));
   graph.Sweep();

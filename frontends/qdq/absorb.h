@@ -20,10 +20,13 @@ bool CarriesQuantization(const ir::Graph& graph);
 // point 0 along axis 0, biases int32; what has no integer form stays in float between Quantize and Dequantize nodes. Each tensor that
 // the model quantizes keeps its name and differs from the model's own float arithmetic by at most one step per requantization.
 // Weights outside [-127, 127] around their zero point are requantized per channel with the least squared error, with a warning.
+// Layers whose weights alone are quantized compute in float on int8 weights (W8A16) where weights and shape allow, unless
+// calibration is to follow: then they get float weights, which it quantizes together with their activations.
 // Nodes whose parameters are computed at run time (dynamic quantization) or whose integers have 16 bits stay operators on floats.
 // Errors name node and tensor: INVALID_ARGUMENT for scales that are not finite, normal and positive; UNIMPLEMENTED for what a layer reads
 // and has no INT8 form: activations with several scales, blocked quantization, floats of 8 bits.
-absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph);
+enum class WeightOnlyLayers { kKeepInt8Weights, kAreCalibrated };
+absl::StatusOr<bool> AbsorbQdq(ir::Graph& graph, WeightOnlyLayers weight_only = WeightOnlyLayers::kKeepInt8Weights);
 
 // Takes operators that fusion made between Dequantize and Quantize nodes (HardSwish, Gelu, ...) into INT8. For graphs that AbsorbQdq has
 // rewritten; others have no such nodes yet and stay as they are.

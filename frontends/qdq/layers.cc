@@ -4,7 +4,10 @@
 //         -> Add of a dequantized tensor that is not rounded in between          the residual operand
 //         -> Relu, Clip                                                          the clamp act_min, act_max
 //         -> Quantize                                                            the parameters of the result; without it: float32
+// On an activation in float the weights stay int8 all the same (W8A16), and per-channel arithmetic and clamp are taken over.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
@@ -62,7 +65,8 @@ class LayerAbsorber {
 
   // False when the node keeps its float form.
   absl::StatusOr<bool> Run() {
-    if (!ReadOperands()) return false;
+    x_ = QuantizedSource(graph_, node_.inputs[0]);
+    if (x_ == ir::kNoValue || graph_.IsConstant(x_) || !ReadOperands()) return false;
     while (TakeAffine()) continue;
     ir::Attrs attrs = node_.op == OpKind::kConv ? node_.attrs : ir::Attrs();
     TakeResidual();
@@ -79,12 +83,40 @@ class LayerAbsorber {
     return true;
   }
 
+  // For an activation in float.
+  bool KeepWeights() {
+    x_ = node_.inputs[0];
+    const TensorType& x = graph_.value(x_).type;
+    const Shape& w = graph_.value(node_.inputs[1]).type.shape;
+    const bool image =
+        !dense() && x.shape.rank() == 4 && w.rank() == 4 && (w.dim(1) > 1 || node_.attrs.Int("group", 1) == 1);  // depthwise kernels read floats
+    if (x.dtype != DType::kFloat32 || graph_.IsConstant(x_) || (!dense() && !image) || !ReadOperands()) return false;
+    const auto fits = [](int16_t v) { return v >= std::numeric_limits<int8_t>::min() && v <= std::numeric_limits<int8_t>::max(); };
+    if (!std::all_of(weights_.values.begin(), weights_.values.end(), fits)) return false;
+    while (TakeAffine()) continue;
+    TensorType type{DType::kInt8, weights_.shape, {}, Layout::kPlain};
+    for (const double scale : weights_.scale) type.quant.scale.push_back(static_cast<float>(scale));
+    type.quant.zero_point.assign(weights_.scale.size(), 0);
+    type.quant.axis = 0;
+    QuantizedLayer layer;
+    auto q = Tensor::Allocate(type);
+    if (!q.ok() || !ValidateQuantParams(type.quant, type.dtype).ok()) return false;
+    layer.weights = *std::move(q);
+    std::copy(weights_.values.begin(), weights_.values.end(), layer.weights.mutable_data<int8_t>());
+    if (!weights_.bias.empty()) {
+      layer.bias = Tensor::Of<float>({weights_.channels()}, std::vector<float>(weights_.bias.begin(), weights_.bias.end()));
+    }
+    ir::Attrs attrs = dense() ? ir::Attrs() : node_.attrs;
+    chain_.TakeClamps(&attrs);
+    Build(std::move(layer), attrs);
+    return true;
+  }
+
  private:
   bool dense() const { return node_.op != OpKind::kConv; }
 
+  // Weights and bias of a layer that reads x_.
   bool ReadOperands() {
-    x_ = QuantizedSource(graph_, node_.inputs[0]);
-    if (x_ == ir::kNoValue || graph_.IsConstant(x_)) return false;
     const Tensor* w = QuantizedConstant(graph_, node_.inputs[1]);
     if (w == nullptr || node_.attrs.Int("transA", 0) != 0) return false;
     if (node_.op == OpKind::kMatMul && graph_.value(x_).type.shape.rank() < 2) return false;
@@ -108,7 +140,7 @@ class LayerAbsorber {
   // An int32 bias whose scale is scale_x * scale_w but for float rounding keeps its integers, however large they are.
   void KeepExactBias() {
     const Tensor* t = QuantizedConstant(graph_, node_.inputs[2]);
-    if (t == nullptr || t->elements() != weights_.channels()) return;
+    if (t == nullptr || t->elements() != weights_.channels() || !graph_.value(x_).type.quantized()) return;
     const QuantParams& q = t->type().quant;
     for (int64_t c = 0; c < weights_.channels(); ++c) {
       const size_t s = q.scale.size() == 1 ? 0 : static_cast<size_t>(c);
@@ -209,9 +241,9 @@ bool IsLayer(OpKind op) { return op == OpKind::kConv || op == OpKind::kGemm || o
 
 }  // namespace
 
-absl::Status AbsorbLayers(Graph& graph) {
+absl::Status AbsorbLayers(Graph& graph, bool keep_weights) {
   OMKIT_ASSIGN_OR_RETURN(const std::vector<NodeId> order, graph.TopologicalOrder());
-  int layers = 0, absorbed = 0, rescaled = 0;
+  int layers = 0, absorbed = 0, weights_only = 0, rescaled = 0;
   WeightFit all;
   for (NodeId id : order) {
     if (!graph.alive(id) || !IsLayer(graph.node(id).op)) continue;
@@ -224,7 +256,10 @@ absl::Status AbsorbLayers(Graph& graph) {
     rescaled += fit.rescaled_channels > 0;
     all.rescaled_channels += fit.rescaled_channels;
     all.worst_error = std::max(all.worst_error, fit.worst_error);
-    if (!*done)
+    if (!*done && keep_weights && LayerAbsorber(graph, id, &fit).KeepWeights()) {
+      ++weights_only;
+      Log(LogLevel::kInfo, absl::StrCat("qdq: ", who, " computes in float on int8 weights: its activation is not quantized"));
+    } else if (!*done)
       Log(LogLevel::kInfo, absl::StrCat("qdq: ", who, " stays in float: activation or weights are not quantized in a form that has integer kernels"));
   }
   Log(LogLevel::kInfo, absl::StrCat("qdq: ", absorbed, " of ", layers, " layers run in INT8 with the model's own parameters"));

@@ -18,7 +18,8 @@ namespace omkit::frontends::qdq {
 
 absl::Status LiftLinearNodes(ir::Graph& graph);
 absl::Status MoveBorders(ir::Graph& graph);
-absl::Status AbsorbLayers(ir::Graph& graph);
+// `keep_weights`: layers on floats keep quantized weights as int8 too.
+absl::Status AbsorbLayers(ir::Graph& graph, bool keep_weights);
 absl::Status AbsorbProducts(ir::Graph& graph);
 // Writes operators on dequantized values as ones that have an integer form: Div by a scalar, ReduceMean of images.
 absl::Status RewritePointwise(ir::Graph& graph);

@@ -221,7 +221,9 @@ TEST(Damaged, WhatCannotBeRepairedIsNamed) {
   ScaleInput(network.second, 7, 32, 9, 1 / 300.0f);
   ScaleInput(network.head, 7, 32, 1, 1 / 300.0f);
   const Outcome outcome = Quantize(network);
-  const auto kept = [&](const char* node) { return outcome.recipe.nodes.count(node) > 0 && !outcome.recipe.nodes.at(node).int8; };
+  const auto kept = [&](const char* node) {
+    return outcome.recipe.nodes.count(node) > 0 && outcome.recipe.nodes.at(node).precision != passes::Precision::kInt8;
+  };
   if (outcome.cosine < kRepaired && !kept("pointwise") && !kept("second")) {
     const std::string suspect = FirstSuspect(network, outcome.recipe);
     EXPECT_TRUE(suspect == "pointwise" || suspect == "second") << suspect << ", cosine " << outcome.cosine;
@@ -237,14 +239,13 @@ TEST(PrecisionSearch, KeepsNoLayerInFloatThatTheTargetDoesNotNeed) {
   const Outcome outcome = Quantize(network);
   std::unique_ptr<Graph> real = network.Build();
   ASSERT_TRUE(PrepareGraph({}, *real).ok());
-  const std::vector<const Backend*> backends = BackendsFor(runtime::HostSoc().name);
   passes::QuantizePolicy policy;
-  policy.supported = [&](const Graph& g, const ir::Node& node) { return backends.front()->SupportsInt8(g, node); };
+  AskBackend(runtime::HostSoc().name, nullptr, &policy);
   const auto trial = QuantizationTrial::Make(*real, policy, {Picture(1), Picture(2), Picture(3)}, BackendEvaluators(runtime::HostSoc().name));
   ASSERT_TRUE(trial.ok()) << trial.status();
   passes::Recipe start = outcome.recipe;
   std::vector<std::string> layers;
-  for (auto& [name, node] : start.nodes) node.int8 = true;
+  for (auto& [name, node] : start.nodes) node.precision = passes::Precision::kInt8;
   for (const char* name : {"stem", "depthwise", "pointwise", "second", "head"}) layers.push_back(name);
   const auto base = (*trial)->Measure(start);
   ASSERT_TRUE(base.ok()) << base.status();
@@ -254,7 +255,7 @@ TEST(PrecisionSearch, KeepsNoLayerInFloatThatTheTargetDoesNotNeed) {
   search.target.least = 1 - (1 - base->cosine) / 8;
   search.price = [&](const passes::Recipe& recipe) -> absl::StatusOr<double> {
     double floats = 1;
-    for (const std::string& layer : layers) floats += !recipe.nodes.at(layer).int8;
+    for (const std::string& layer : layers) floats += recipe.nodes.at(layer).precision != passes::Precision::kInt8;
     return floats;
   };
   int better = 0;
@@ -272,10 +273,22 @@ TEST(PrecisionSearch, KeepsNoLayerInFloatThatTheTargetDoesNotNeed) {
   EXPECT_EQ((*trial)->Measure(plan->recipe)->cosine, plan->value);
   for (const std::string& layer : layers) {
     passes::Recipe fewer = plan->recipe;
-    if (plan->price <= 2 || fewer.nodes.at(layer).int8) continue;
-    fewer.nodes.at(layer).int8 = true;
+    if (plan->price <= 2 || fewer.nodes.at(layer).precision == passes::Precision::kInt8) continue;
+    fewer.nodes.at(layer).precision = passes::Precision::kInt8;
     EXPECT_LT((*trial)->Measure(fewer)->cosine, search.target.least) << layer << " need not be float";
   }
+
+  // Where int8 weights are enough, they are taken instead of float ones, at the same price.
+  for (const auto& [name, node] : start.nodes) search.weight_only.insert(name);
+  search.weight_only.erase("depthwise");
+  search.target.least = 1 - (1 - base->cosine) / 3;
+  const auto narrow = search.Run(start, layers);
+  ASSERT_TRUE(narrow.ok()) << narrow.status();
+  EXPECT_TRUE(narrow->met);
+  int weights_only = 0;
+  for (const std::string& layer : layers) weights_only += narrow->recipe.nodes.at(layer).precision == passes::Precision::kW8A16;
+  EXPECT_GT(weights_only, 0);
+  EXPECT_EQ((*trial)->Measure(narrow->recipe)->cosine, narrow->value);
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ TEST(Transformer, OutliersOfANormMoveIntoTheWeights) {
   for (int i = 0; i < 8; ++i) others.push_back(Tokens(1000 + i));
   const auto trial = QuantizationTrial::Make(*real, policy, others, BackendEvaluators(runtime::HostSoc().name));
   ASSERT_TRUE(trial.ok()) << trial.status();
-  for (const auto& [name, node] : recipe.nodes) EXPECT_TRUE(node.int8) << name;
+  for (const auto& [name, node] : recipe.nodes) EXPECT_TRUE(node.precision == passes::Precision::kInt8) << name;
   passes::Recipe plain = recipe;
   plain.equalize.clear();
   for (auto& [name, node] : plain.nodes) node.rounding.clear(), node.bias.clear();

@@ -82,9 +82,13 @@ class AmctTest : public ::testing::Test {
     const auto program = Compile(*std::move(graph), options);
     EXPECT_TRUE(program.ok()) << program.status();
     int integer = 0;
+    weights_only_ = 0;
     for (ir::NodeId id : testing::Order(*last)) {
       const ir::Node& node = last->node(id);
-      integer += (node.op == ir::OpKind::kConv || node.op == ir::OpKind::kDense) && last->value(node.inputs[0]).type.quantized();
+      if (node.op != ir::OpKind::kConv && node.op != ir::OpKind::kDense) continue;
+      const bool activation = last->value(node.inputs[0]).type.quantized();
+      integer += activation;
+      weights_only_ += !activation && last->value(node.inputs[1]).type.quantized();
     }
     EXPECT_EQ(integer, layers) << model;
     const auto y = ir::Interpret(*last, samples_[0]);
@@ -93,6 +97,7 @@ class AmctTest : public ::testing::Test {
   }
 
   std::string dir_, text_;
+  int weights_only_ = 0;  // layers of the last compiled model that have int8 weights and float activations
   std::vector<std::vector<Tensor>> samples_;
 };
 
@@ -133,6 +138,20 @@ TEST_F(AmctTest, TheConfigurationIsFollowed) {
   EXPECT_TRUE(absl::StrContains(Read("q_record.txt"), "offset_d: 0")) << Read("q_record.txt");
 }
 
+// weight_compress_only: int8 weights, activations in float, in the models that come out as well.
+TEST_F(AmctTest, WeightsAloneAreQuantized) {
+  Write("c.cfg", "override_layer_configs { layer_name: \"second\" calibration_config { weight_compress_only: true } }");
+  ASSERT_EQ(Run("calibration", {"--calibration_config=" + Path("c.cfg")}), 0) << text_;
+  EXPECT_TRUE(absl::StrContains(text_, "2 layers quantized")) << text_;
+  EXPECT_FALSE(absl::StrContains(Read("q_record.txt"), "\"second\""));
+  const std::vector<float> fake = Compiled("q_fake_quant_model.onnx", 2);
+  EXPECT_EQ(weights_only_, 1);
+  const std::vector<float> deploy = Compiled("q_deploy_model.onnx", 2);
+  EXPECT_EQ(weights_only_, 1);
+  ASSERT_EQ(fake.size(), deploy.size());
+  for (size_t i = 0; i < fake.size(); ++i) EXPECT_NEAR(deploy[i], fake[i], 1e-3) << i;
+}
+
 TEST_F(AmctTest, ErrorsSayWhatToDo) {
   struct Case {
     const char* config;
@@ -145,6 +164,7 @@ TEST_F(AmctTest, ErrorsSayWhatToDo) {
       {"common_config { ifmr_quantize { max_percentile: 0.4 } }", "max_percentile is 0.4; it must lie in (0.5, 1]"},
       {"override_layer_configs { layer_name: \"first\" calibration_config { hfmg_quantize { num_of_bins: 7 } } }",
        "override_layer_configs 'first': num_of_bins is 7"},
+      {"common_config { dmq_balancer { migration_strength: 0.9 } }", "migration_strength is 0.9; it must lie in [0.2, 0.8]"},
       {"do_fusion: false", "batch normalization is always folded"},
       {"batch_num: 99", "batch_num is 99, but the data are 6 batches"},
       {"bach_num: 1", "unknown field 'bach_num'; did you mean 'batch_num'?"},

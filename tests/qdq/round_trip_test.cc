@@ -25,12 +25,13 @@ std::unique_ptr<Graph> FinalGraph(std::unique_ptr<Graph> graph, CompileOptions o
   return last;
 }
 
-std::unique_ptr<Graph> Calibrated(uint32_t seed) {
+std::unique_ptr<Graph> Calibrated(uint32_t seed, bool weight_only = false) {
   std::unique_ptr<Graph> graph = testing::RandomGraph(seed);
   const std::vector<Tensor> sample = testing::RandomInputs(*graph, seed);
   CompileOptions options;
   options.quant_type = QuantType::kInt8;
   options.quantize.effort = QuantEffort::kFast;
+  options.quantize.policy.common.weight_only = weight_only;
   options.quantize.calibration = [&](const Graph&) -> absl::StatusOr<passes::CalibrationSource> {
     return passes::CalibrationSource{1, [&](int) -> absl::StatusOr<std::vector<Tensor>> { return sample; }};
   };
@@ -43,7 +44,7 @@ int IntegerLayers(const Graph& graph) {
   for (ir::NodeId id : *order) {
     const ir::Node& node = graph.node(id);
     const bool layer = node.op == ir::OpKind::kConv || node.op == ir::OpKind::kDense;
-    count += layer && graph.value(node.inputs[0]).type.quantized();
+    count += layer && graph.value(node.inputs[1]).type.quantized();
   }
   return count;
 }
@@ -92,6 +93,17 @@ TEST(RoundTrip, QuantizedNetworksComeBackFromQdq) {
       ExpectTheSame(*FinalGraph(testing::WithOwnQuantization(*plain, testing::RandomInputs(*plain, seed), seed), {}), seed,
                     frontends::QuantStyle::kQdq, &layers, &again);
     }
+  }
+  EXPECT_EQ(layers, again);
+  EXPECT_GT(layers, 40);
+}
+
+TEST(RoundTrip, Int8WeightsOfFloatLayersComeBack) {
+  RegisterAllKernels();
+  int layers = 0, again = 0;
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(seed);
+    ExpectTheSame(*Calibrated(seed, /*weight_only=*/true), seed, frontends::QuantStyle::kQdq, &layers, &again);
   }
   EXPECT_EQ(layers, again);
   EXPECT_GT(layers, 40);

@@ -71,12 +71,13 @@ struct Compiled {
   std::unique_ptr<Graph> graph;  // as lowered
 };
 
-absl::StatusOr<Compiled> CompileInt8(uint32_t seed, const std::string& soc) {
+absl::StatusOr<Compiled> CompileInt8(uint32_t seed, const std::string& soc, const passes::QuantizePolicy& policy = {}) {
   std::unique_ptr<Graph> graph = testing::RandomGraph(seed);
   Compiled compiled;
   CompileOptions options;
   options.soc_version = soc;
   options.quant_type = QuantType::kInt8;
+  options.quantize.policy = policy;
   options.quantize.effort = QuantEffort::kFast;  // what is under test is the arithmetic, not the choice of ranges
   options.quantize.calibration = [&](const Graph& g) -> absl::StatusOr<passes::CalibrationSource> {
     passes::CalibrationSource source;
@@ -157,6 +158,38 @@ TEST(Backend, Int8EqualsTheInterpreterOnEveryTierAndThreadCount) {
   }
   EXPECT_GE(exact_graphs, 200) << "too few graphs are compared bit for bit";
   EXPECT_GT(int8_nodes, 1000);
+}
+
+// W8A16: convolutions and dense layers with int8 weights among float ones and, on every second seed, INT8 dense layers.
+TEST(Backend, Int8WeightsAreNearTheInterpreterAndTheSameOnEveryTier) {
+  constexpr uint32_t kGraphs = 60;
+  RegisterAllKernels();
+  int layers = 0;
+  for (uint32_t seed = 0; seed < kGraphs; ++seed) {
+    SCOPED_TRACE(seed);
+    passes::QuantizePolicy policy;
+    (seed % 2 == 0 ? policy.common : policy.by_type["Conv"]).weight_only = true;
+    std::vector<Tensor> first;
+    for (const runtime::SocRow& row : runtime::SocRows()) {
+      if (row.name == std::string(runtime::kReferenceSoc) || !CpuSupports(row.isa)) continue;
+      SCOPED_TRACE(row.name);
+      const auto compiled = CompileInt8(seed, row.name, policy);
+      ASSERT_TRUE(compiled.ok()) << compiled.status();
+      const Graph& graph = *compiled->graph;
+      const std::vector<Tensor> inputs = testing::RandomInputs(graph, seed);
+      const auto expected = ir::Interpret(graph, inputs);
+      ASSERT_TRUE(expected.ok()) << expected.status();
+      const auto actual = RunProgram(compiled->program, graph, inputs, 1 + static_cast<int>(seed % 3));
+      ASSERT_TRUE(actual.ok()) << actual.status();
+      if (first.empty()) first = *actual;
+      for (size_t i = 0; i < actual->size(); ++i) {
+        if (seed % 2 == 0) ExpectNear((*actual)[i], (*expected)[i]);
+        ASSERT_EQ(std::memcmp((*actual)[i].raw(), first[i].raw(), first[i].bytes()), 0);
+      }
+      for (const runtime::Step& step : compiled->program.steps) layers += step.kernel.find("conv_f32w8") != std::string::npos;
+    }
+  }
+  EXPECT_GT(layers, 100);
 }
 
 // Conv -> HardSwish -> * 0.5 -> + 1 -> Conv, and a second reader of the first convolution.

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <memory>
 
-#include "backends/backend.h"
 #include "backends/evaluator.h"
 #include "backends/quantization_trial.h"
 #include "base/quant.h"
@@ -25,9 +24,7 @@ using ir::OpKind;
 
 constexpr int kBars = 48;
 
-bool IsLayer(const Node& node) {
-  return !ir::Def(node.op).Is(ir::kMovement) && node.op != OpKind::kQuantize && node.op != OpKind::kDequantize;
-}
+bool IsLayer(const Node& node) { return !ir::Def(node.op).Is(ir::kMovement) && node.op != OpKind::kQuantize && node.op != OpKind::kDequantize; }
 
 // True for a node that computes with 8-bit numbers.
 bool RunsInInt8(const Graph& graph, const Node& node) {
@@ -180,7 +177,7 @@ absl::Status MeasureEffects(const Graph& graph, const passes::Recipe& recipe, co
   for (size_t i = 0; i < layers->size(); ++i) {
     passes::Recipe alone = recipe;
     for (const LayerResult& other : *layers) {
-      if (other.node != (*layers)[i].node) alone.nodes[other.node].int8 = false;
+      if (other.node != (*layers)[i].node) alone.nodes[other.node].precision = passes::Precision::kFloat;
     }
     // Its bias correction is for the errors of the layers before it, which are not there.
     alone.nodes[(*layers)[i].node].bias.clear();
@@ -197,9 +194,8 @@ absl::StatusOr<std::vector<LayerResult>> MeasureLayers(const Graph& graph, const
                                                        const std::vector<std::vector<Tensor>>& samples, bool effect,
                                                        const std::function<void(double)>& progress) {
   const ir::EvaluatorFactory evaluators = BackendEvaluators(runtime::HostSoc().name);
-  const std::vector<const Backend*> backends = BackendsFor(soc);
   passes::QuantizePolicy policy;
-  policy.supported = [&](const Graph& g, const Node& node) { return backends.front()->SupportsInt8(g, node); };
+  AskBackend(soc, nullptr, &policy);
   // The graph that equalization made: its float layers are what the INT8 ones stand for.
   const std::unique_ptr<Graph> original = graph.Clone();
   OMKIT_RETURN_IF_ERROR(passes::Equalize(recipe.equalize, *original));

@@ -83,7 +83,8 @@ absl::StatusOr<std::unique_ptr<ir::Graph>> FloatGraph(const Options& options, co
     const ir::Value& input = graph->value(graph->inputs()[i]);
     if (input.type.dtype != om.inputs()[i].dtype || input.type.shape.vec() != om.inputs()[i].dims) {
       return absl::InvalidArgumentError(absl::StrCat("input '", input.name, "' is ", input.type.ToString(), " in the network but ",
-                                                     Name(om.inputs()[i].dtype), " ", Shape(om.inputs()[i].dims).ToString(), " in '", options.om, "'"));
+                                                     Name(om.inputs()[i].dtype), " ", Shape(om.inputs()[i].dims).ToString(), " in '", options.om,
+                                                     "'"));
     }
   }
   return graph;
@@ -126,7 +127,8 @@ class Measurement {
       progress("outputs", static_cast<double>(i + 1) / result_.samples);
     }
     if (labels_ != nullptr && result_.om_hits.seen == 0) {
-      return absl::InvalidArgumentError(absl::StrCat("'", options_.labels, "' has no label for any of the samples, such as '", data_->SampleName(0), "'"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", options_.labels, "' has no label for any of the samples, such as '", data_->SampleName(0), "'"));
     }
     return absl::OkStatus();
   }
@@ -138,7 +140,8 @@ class Measurement {
       if (entry.key == "quantization_recipe") text = entry.value;
     }
     if (own_quantization_ || text.empty()) {
-      result_.no_layers = own_quantization_ ? "the network carries its own quantization" : "the offline model was not quantized by atc --quant_type=1";
+      result_.no_layers =
+          own_quantization_ ? "the network carries its own quantization" : "the offline model was not quantized by atc --quant_type=1";
       return absl::OkStatus();
     }
     OMKIT_ASSIGN_OR_RETURN(const passes::Recipe recipe, passes::ParseRecipe(text));
@@ -147,10 +150,11 @@ class Measurement {
       OMKIT_ASSIGN_OR_RETURN(std::vector<Tensor> sample, data_->Sample(i));
       samples.push_back(std::move(sample));
     }
-    OMKIT_ASSIGN_OR_RETURN(result_.layers, MeasureLayers(*graph_, recipe, result_.soc, samples, options_.effect,
-                                                         [&](double done) { progress("layers", done); }));
+    OMKIT_ASSIGN_OR_RETURN(result_.layers,
+                           MeasureLayers(*graph_, recipe, result_.soc, samples, options_.effect, [&](double done) { progress("layers", done); }));
     for (const auto& [name, node] : recipe.nodes) {
-      if (!node.int8) result_.kept_float.push_back(name);
+      if (node.precision == passes::Precision::kFloat) result_.kept_float.push_back(name);
+      if (node.precision == passes::Precision::kW8A16) result_.weights_only.push_back(name);
     }
     result_.has_layers = true;
     result_.suspects = FindSuspects(result_.layers);

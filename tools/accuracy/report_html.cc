@@ -50,11 +50,20 @@ void AppendTiles(const Result& result, std::string* html) {
   AppendTile(absl::StrFormat("%.1f dB", sqnr), "signal to quantization noise", "", html);
   if (result.has_labels) {
     const double drop = result.om_hits.top1_percent() - result.float_hits.top1_percent();
-    AppendTile(absl::StrFormat("%.2f %%", result.om_hits.top1_percent()), absl::StrFormat("top-1, float %.2f %%", result.float_hits.top1_percent()), "", html);
+    AppendTile(absl::StrFormat("%.2f %%", result.om_hits.top1_percent()), absl::StrFormat("top-1, float %.2f %%", result.float_hits.top1_percent()),
+               "", html);
     AppendTile(absl::StrFormat("%+.2f", drop), "points against float", drop >= -1 ? "good" : "bad", html);
   }
-  if (result.has_layers) AppendTile(absl::StrCat(result.layers.size()), absl::StrCat("layers in INT8, ", result.kept_float.size(), " kept in float"), "", html);
+  if (result.has_layers)
+    AppendTile(absl::StrCat(result.layers.size()), absl::StrCat("layers in INT8, ", result.kept_float.size(), " kept in float"), "", html);
   absl::StrAppend(html, "</div>\n");
+}
+
+void AppendNames(const char* title, const std::vector<std::string>& names, std::string* html) {
+  if (names.empty()) return;
+  absl::StrAppend(html, "<h2>", title, "</h2>\n<p>");
+  for (size_t i = 0; i < names.size(); ++i) absl::StrAppend(html, i == 0 ? "" : ", ", Escape(names[i]));
+  absl::StrAppend(html, "</p>\n");
 }
 
 void AppendCloseness(const std::string& name, const std::string& type, const Closeness& c, std::string* html) {
@@ -63,8 +72,9 @@ void AppendCloseness(const std::string& name, const std::string& type, const Clo
 }
 
 void AppendOutputs(const Result& result, std::string* html) {
-  absl::StrAppend(html, "<h2>Outputs</h2>\n<div class=\"card scroll\"><table><tr><th>output</th><th>type</th><th>cosine</th><th>least of a sample</th>"
-                        "<th>SQNR</th><th>largest difference</th></tr>\n");
+  absl::StrAppend(html,
+                  "<h2>Outputs</h2>\n<div class=\"card scroll\"><table><tr><th>output</th><th>type</th><th>cosine</th><th>least of a sample</th>"
+                  "<th>SQNR</th><th>largest difference</th></tr>\n");
   for (const OutputResult& output : result.outputs) {
     AppendCloseness(Escape(output.name), Escape(output.type), output.to_float, html);
     if (!result.has_reference) continue;
@@ -73,8 +83,9 @@ void AppendOutputs(const Result& result, std::string* html) {
   }
   absl::StrAppend(html, "</table></div>\n");
   if (!result.has_labels) return;
-  absl::StrAppendFormat(html, "<h2>Classification</h2>\n<div class=\"card scroll\"><table><tr><th>%d labelled samples</th><th>top-1</th><th>top-5</th></tr>\n",
-                        result.om_hits.seen);
+  absl::StrAppendFormat(
+      html, "<h2>Classification</h2>\n<div class=\"card scroll\"><table><tr><th>%d labelled samples</th><th>top-1</th><th>top-5</th></tr>\n",
+      result.om_hits.seen);
   const auto row = [&](const char* name, const Hits& hits) {
     absl::StrAppendFormat(html, "<tr><td>%s</td><td>%.2f %%</td><td>%.2f %%</td></tr>\n", name, hits.top1_percent(), hits.top5_percent());
   };
@@ -91,27 +102,30 @@ void AppendProfile(const Result& result, std::string* html) {
   const double plot = kHeight - kTop - kBottom;
   const double pitch = (kWidth - kLeft) / static_cast<double>(std::max<size_t>(1, result.layers.size()));
   const auto height = [&](double db) { return plot * std::min(1.0, std::max(0.004, (kQuiet - db) / kQuiet)); };
-  absl::StrAppendFormat(html, "<h2>Noise through the network</h2>\n<div class=\"card\"><svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"noise per layer\">\n",
-                        kWidth, kHeight);
+  absl::StrAppendFormat(
+      html, "<h2>Noise through the network</h2>\n<div class=\"card\"><svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"noise per layer\">\n",
+      kWidth, kHeight);
   for (int db = 0; db <= 60; db += 15) {
     const double y = kTop + plot - plot * (kQuiet - db) / kQuiet;
-    absl::StrAppendFormat(html, "<line x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--line)\"/><text x=\"%g\" y=\"%.1f\" text-anchor=\"end\">%d</text>\n",
-                          kLeft, kWidth, y, y, kLeft - 5, y + 4, db);
+    absl::StrAppendFormat(
+        html, "<line x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--line)\"/><text x=\"%g\" y=\"%.1f\" text-anchor=\"end\">%d</text>\n",
+        kLeft, kWidth, y, y, kLeft - 5, y + 4, db);
   }
   absl::StrAppendFormat(html, "<text x=\"%g\" y=\"%g\">dB, layers in the order of the network</text>\n", kLeft, kHeight - 6);
   for (size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& layer = result.layers[i];
     const double x = kLeft + static_cast<double>(i) * pitch;
     const double cumulative = height(layer.cumulative.sqnr_db()), own = height(layer.own.sqnr_db());
-    absl::StrAppendFormat(html, "<g><title>%s (%s): cumulative %.1f dB, own %.1f dB</title>", Escape(layer.node), layer.op, layer.cumulative.sqnr_db(),
-                          layer.own.sqnr_db());
-    absl::StrAppendFormat(html, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--int8)\"/>", x + 0.1 * pitch, kTop + plot - cumulative,
-                          0.42 * pitch, cumulative);
-    absl::StrAppendFormat(html, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--own)\"/></g>\n", x + 0.54 * pitch, kTop + plot - own,
-                          0.36 * pitch, own);
+    absl::StrAppendFormat(html, "<g><title>%s (%s): cumulative %.1f dB, own %.1f dB</title>", Escape(layer.node), layer.op,
+                          layer.cumulative.sqnr_db(), layer.own.sqnr_db());
+    absl::StrAppendFormat(html, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--int8)\"/>", x + 0.1 * pitch,
+                          kTop + plot - cumulative, 0.42 * pitch, cumulative);
+    absl::StrAppendFormat(html, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--own)\"/></g>\n", x + 0.54 * pitch,
+                          kTop + plot - own, 0.36 * pitch, own);
   }
-  absl::StrAppend(html, "</svg><p class=\"key\"><i style=\"background:var(--int8)\"></i>cumulative: in the INT8 network"
-                        "<i style=\"background:var(--own)\"></i>own: this layer alone, with exact inputs. Higher bars are worse.</p></div>\n");
+  absl::StrAppend(html,
+                  "</svg><p class=\"key\"><i style=\"background:var(--int8)\"></i>cumulative: in the INT8 network"
+                  "<i style=\"background:var(--own)\"></i>own: this layer alone, with exact inputs. Higher bars are worse.</p></div>\n");
 }
 
 // Histogram before (line) and after (bars) quantization; the heights are square roots, so that rare values are seen.
@@ -128,7 +142,8 @@ void AppendBars(const LayerResult& layer, std::string* html) {
   std::string line;
   for (size_t i = 0; i < bars.after.size(); ++i) {
     const double h = height(bars.after[i]), x = static_cast<double>(i) * pitch;
-    absl::StrAppendFormat(html, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--int8)\" opacity=\".55\"/>", x + 0.5, 4 + plot - h, pitch - 1, h);
+    absl::StrAppendFormat(html, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--int8)\" opacity=\".55\"/>", x + 0.5,
+                          4 + plot - h, pitch - 1, h);
     absl::StrAppendFormat(&line, "%s%.2f,%.2f %.2f,%.2f", line.empty() ? "" : " ", x, 4 + plot - height(bars.before[i]), x + pitch,
                           4 + plot - height(bars.before[i]));
   }
@@ -136,11 +151,12 @@ void AppendBars(const LayerResult& layer, std::string* html) {
   if (layer.range_max > layer.range_min && bars.high > bars.low) {
     for (const double end : {layer.range_min, layer.range_max}) {
       const double x = std::min(kWidth - 1, std::max(1.0, kWidth * (end - bars.low) / (bars.high - bars.low)));
-      absl::StrAppendFormat(html, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"2\" y2=\"%.1f\" stroke=\"var(--bad)\" stroke-dasharray=\"3 3\"/>", x, x, 4 + plot);
+      absl::StrAppendFormat(html, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"2\" y2=\"%.1f\" stroke=\"var(--bad)\" stroke-dasharray=\"3 3\"/>", x, x,
+                            4 + plot);
     }
   }
-  absl::StrAppendFormat(html, "<text x=\"0\" y=\"%g\">%s</text><text x=\"%g\" y=\"%g\" text-anchor=\"end\">%s</text></svg>\n", kHeight - 4, Short(bars.low), kWidth,
-                        kHeight - 4, Short(bars.high));
+  absl::StrAppendFormat(html, "<text x=\"0\" y=\"%g\">%s</text><text x=\"%g\" y=\"%g\" text-anchor=\"end\">%s</text></svg>\n", kHeight - 4,
+                        Short(bars.low), kWidth, kHeight - 4, Short(bars.high));
 }
 
 void AppendSuspects(const Result& result, std::string* html) {
@@ -156,42 +172,49 @@ void AppendSuspects(const Result& result, std::string* html) {
       absl::StrAppend(html, "</div></div>\n");
       continue;
     }
-    absl::StrAppendFormat(html, "<p class=\"key\">range [%s, %s], clipped %.3f %%, saturated %.3f %%, widest channel %.1f times the median</p></div><div>",
+    absl::StrAppendFormat(html,
+                          "<p class=\"key\">range [%s, %s], clipped %.3f %%, saturated %.3f %%, widest channel %.1f times the median</p></div><div>",
                           Short(layer->range_min), Short(layer->range_max), 100 * layer->clipped, 100 * layer->saturated, layer->channel_ratio);
     AppendBars(*layer, html);
     absl::StrAppend(html, "</div></div>\n");
   }
-  absl::StrAppend(html, "<p class=\"key\"><i style=\"background:var(--float)\"></i>values in float<i style=\"background:var(--int8);opacity:.55\"></i>after "
-                        "quantization<i style=\"background:var(--bad)\"></i>ends of the 8-bit range. Heights are square roots.</p>\n");
+  absl::StrAppend(
+      html,
+      "<p class=\"key\"><i style=\"background:var(--float)\"></i>values in float<i style=\"background:var(--int8);opacity:.55\"></i>after "
+      "quantization<i style=\"background:var(--bad)\"></i>ends of the 8-bit range. Heights are square roots.</p>\n");
 }
 
 void AppendLayers(const Result& result, std::string* html) {
-  absl::StrAppend(html, "<h2>Layers</h2>\n<div class=\"card scroll\"><table><tr><th>layer</th><th>operator</th><th>cumulative</th><th>own</th><th>effect</th>"
-                        "<th>range</th><th>clipped</th><th>saturated</th><th>levels used</th><th>channel ratio</th></tr>\n");
+  absl::StrAppend(
+      html,
+      "<h2>Layers</h2>\n<div class=\"card scroll\"><table><tr><th>layer</th><th>operator</th><th>cumulative</th><th>own</th><th>effect</th>"
+      "<th>range</th><th>clipped</th><th>saturated</th><th>levels used</th><th>channel ratio</th></tr>\n");
   for (const LayerResult& layer : result.layers) {
-    absl::StrAppendFormat(html, "<tr><td class=\"name\" title=\"%s\">%s</td><td>%s</td><td>%.1f dB</td><td>%.1f dB</td><td>%s</td>", Escape(layer.node),
-                          Escape(layer.node), layer.op, layer.cumulative.sqnr_db(), layer.own.sqnr_db(),
+    absl::StrAppendFormat(html, "<tr><td class=\"name\" title=\"%s\">%s</td><td>%s</td><td>%.1f dB</td><td>%.1f dB</td><td>%s</td>",
+                          Escape(layer.node), Escape(layer.node), layer.op, layer.cumulative.sqnr_db(), layer.own.sqnr_db(),
                           layer.effect_noise < 0 ? "" : absl::StrFormat("%.1f dB", NoiseDb(layer.effect_noise)));
     const bool levels = layer.range_max > layer.range_min;
     absl::StrAppendFormat(html, "<td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%.1f</td></tr>\n",
                           levels ? absl::StrCat("[", Short(layer.range_min), ", ", Short(layer.range_max), "]") : "float",
-                          levels ? absl::StrFormat("%.3f %%", 100 * layer.clipped) : "", levels ? absl::StrFormat("%.3f %%", 100 * layer.saturated) : "",
+                          levels ? absl::StrFormat("%.3f %%", 100 * layer.clipped) : "",
+                          levels ? absl::StrFormat("%.3f %%", 100 * layer.saturated) : "",
                           levels ? absl::StrFormat("%.0f %%", 100 * layer.used_levels) : "", layer.channel_ratio);
   }
-  absl::StrAppend(html, "</table></div>\n<p class=\"key\">cumulative: its output in the INT8 network against float. own: with exact inputs. effect: the network's "
-                        "result when this layer alone is in INT8. All in dB of signal to noise; more is better.</p>\n");
-  if (result.kept_float.empty()) return;
-  absl::StrAppend(html, "<h2>Kept in float</h2>\n<p>");
-  for (size_t i = 0; i < result.kept_float.size(); ++i) absl::StrAppend(html, i == 0 ? "" : ", ", Escape(result.kept_float[i]));
-  absl::StrAppend(html, "</p>\n");
+  absl::StrAppend(
+      html,
+      "</table></div>\n<p class=\"key\">cumulative: its output in the INT8 network against float. own: with exact inputs. effect: the network's "
+      "result when this layer alone is in INT8. All in dB of signal to noise; more is better.</p>\n");
+  AppendNames("Kept in float", result.kept_float, html);
+  AppendNames("Only the weights in INT8 (w8a16)", result.weights_only, html);
 }
 
 }  // namespace
 
 std::string HtmlReport(const Result& result) {
-  std::string html = absl::StrCat("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                                  "content=\"width=device-width,initial-scale=1\"><title>What INT8 costs: ",
-                                  Escape(result.om), "</title><style>", kStyle, "</style></head><body><main>\n<h1>What INT8 costs</h1>\n");
+  std::string html = absl::StrCat(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\"><title>What INT8 costs: ",
+      Escape(result.om), "</title><style>", kStyle, "</style></head><body><main>\n<h1>What INT8 costs</h1>\n");
   absl::StrAppendFormat(&html, "<p class=\"sub\">%s (%s) against %s in float, %d samples of %s</p>\n", Escape(result.om), Escape(result.soc),
                         Escape(result.model), result.samples, Escape(result.data));
   AppendTiles(result, &html);

@@ -51,6 +51,7 @@ std::string JsonReport(const Result& result) {
     json["layers"] = Json::array();
     json["suspects"] = Json::array();
     json["kept_float"] = result.kept_float;
+    json["weights_only"] = result.weights_only;
     for (const LayerResult& layer : result.layers) json["layers"].push_back(ToJson(layer));
     for (const Suspect& s : result.suspects) {
       json["suspects"].push_back({{"node", s.node}, {"op", s.op}, {"share", s.share}, {"why", s.why}, {"remedy", s.remedy}});

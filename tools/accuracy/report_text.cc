@@ -9,7 +9,9 @@
 namespace omkit::accuracy {
 namespace {
 
-std::string Cut(const std::string& text, size_t width) { return text.size() <= width ? text : absl::StrCat("..", text.substr(text.size() - width + 2)); }
+std::string Cut(const std::string& text, size_t width) {
+  return text.size() <= width ? text : absl::StrCat("..", text.substr(text.size() - width + 2));
+}
 
 void AppendHits(const char* name, const Hits& hits, const Hits& base, std::string* text) {
   absl::StrAppendFormat(text, "  %-12s %8.2f %% %8.2f %%", name, hits.top1_percent(), hits.top5_percent());
@@ -67,6 +69,7 @@ std::string TextReport(const Result& result) {
   }
   AppendLayers(result, &text);
   if (!result.kept_float.empty()) absl::StrAppend(&text, "\nin float: ", absl::StrJoin(result.kept_float, ", "), "\n");
+  if (!result.weights_only.empty()) absl::StrAppend(&text, "\nonly the weights in INT8 (w8a16): ", absl::StrJoin(result.weights_only, ", "), "\n");
   absl::StrAppend(&text, "\nsuspects\n");
   int number = 0;
   for (const Suspect& suspect : result.suspects) {

@@ -127,6 +127,7 @@ absl::StatusOr<Network> Load(Flags& flags) {
   OMKIT_RETURN_IF_ERROR(PrepareGraph(options, *network.graph));
   const Backend* backend = BackendsFor(runtime::HostSoc().name).front();
   network.policy.supported = [backend](const ir::Graph& g, const ir::Node& node) { return IsLayer(node.op) && backend->SupportsInt8(g, node); };
+  network.policy.weight_only = [backend](const ir::Graph& g, const ir::Node& node) { return backend->SupportsInt8Weights(g, node); };
   return network;
 }
 

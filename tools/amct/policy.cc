@@ -58,8 +58,14 @@ absl::Status SetHfmg(const amct::HfmgQuantize& hfmg, RangeConfig* config) {
 
 absl::Status SetLayer(const amct::CalibrationConfig& from, LayerConfig* to) {
   if (from.has_ada_quantize()) return Unsupported("ada_quantize", "omkit rounds weights by their effect with atc --quant_effort=high");
-  if (from.has_dmq_balancer()) return Unsupported("dmq_balancer", "omkit equalizes channels where that makes the measured error smaller");
-  if (from.weight_compress_only()) return Unsupported("weight_compress_only", "");
+  if (from.has_dmq_balancer()) {
+    const float strength = from.dmq_balancer().migration_strength();
+    if (!(strength >= 0.2f && strength <= 0.8f)) {
+      return absl::InvalidArgumentError(absl::StrCat("dmq_balancer migration_strength is ", strength, "; it must lie in [0.2, 0.8]"));
+    }
+    to->migration = strength;
+  }
+  to->weight_only = from.weight_compress_only();
   if (from.has_ifmr_quantize() && from.has_hfmg_quantize()) {
     return absl::InvalidArgumentError("ifmr_quantize and hfmg_quantize exclude each other");
   }

@@ -95,8 +95,8 @@ absl::Status ReadKeepDtype(const std::string& path, const Graph& graph, Precisio
 // What a list of data types asks for.
 enum class Precision { kOpen, kFloat, kInt8, kMixed };
 
-// Types of 32 and 64 bit integers and of booleans are not a choice of precision.
-std::string ReadDtypes(absl::string_view text, size_t most, const char* what, Precision* precision) {
+// Types of 32 and 64 bit integers and of booleans are not a choice of precision: kOpen.
+std::string ReadDtypes(absl::string_view text, size_t most, const char* what, std::vector<Precision>* precisions) {
   static const auto* const kTypes =
       new std::map<std::string, Precision>{{"float16", Precision::kFloat},  {"float32", Precision::kFloat}, {"float", Precision::kFloat},
                                            {"bfloat16", Precision::kFloat}, {"int8", Precision::kInt8},     {"uint8", Precision::kInt8},
@@ -112,10 +112,27 @@ std::string ReadDtypes(absl::string_view text, size_t most, const char* what, Pr
       return absl::StrCat("'", word, "' is no data type of this chip: it computes in int8 or in float32, for which float16 and bfloat16 stand",
                           DidYouMean(word, known));
     }
-    if (type->second == Precision::kOpen || type->second == *precision) continue;
-    *precision = *precision == Precision::kOpen ? type->second : Precision::kMixed;
+    precisions->push_back(type->second);
   }
   return "";
+}
+
+// What all of them say.
+Precision Common(const std::vector<Precision>& precisions) {
+  Precision common = Precision::kOpen;
+  for (const Precision precision : precisions) {
+    if (precision == Precision::kOpen || precision == common) continue;
+    common = common == Precision::kOpen ? precision : Precision::kMixed;
+  }
+  return common;
+}
+
+bool IsMatrix(const std::string& type) { return type == "Conv" || type == "Gemm" || type == "MatMul"; }
+
+// Float activations, int8 weights and a float result.
+bool AsksForW8A16(const Node& node, const std::vector<Precision>& in, Precision out) {
+  if (!IsMatrix(ir::OpName(node.op)) || in.size() < 2 || in[0] != Precision::kFloat || in[1] != Precision::kInt8) return false;
+  return out != Precision::kInt8 && (in.size() < 3 || in[2] != Precision::kInt8);
 }
 
 // Cuts "name::InputDtype:a,b,OutputDtype:c" into its three parts.
@@ -142,10 +159,17 @@ std::string ReadCustom(absl::string_view line, const Graph& graph, PrecisionList
   if (wrong.empty()) wrong = FindNodes(graph, name, &nodes);
   for (size_t i = 0; i < nodes.size() && wrong.empty(); ++i) {
     const Node& node = *nodes[i];
-    Precision in = Precision::kOpen, out = Precision::kOpen;
-    if (!inputs.empty()) wrong = ReadDtypes(inputs, node.inputs.size(), "InputDtype", &in);
-    if (wrong.empty() && !outputs.empty()) wrong = ReadDtypes(outputs, node.outputs.size(), "OutputDtype", &out);
+    std::vector<Precision> each_in, each_out;
+    if (!inputs.empty()) wrong = ReadDtypes(inputs, node.inputs.size(), "InputDtype", &each_in);
+    if (wrong.empty() && !outputs.empty()) wrong = ReadDtypes(outputs, node.outputs.size(), "OutputDtype", &each_out);
     if (!wrong.empty()) break;
+    Precision in = Common(each_in), out = Common(each_out);
+    for (std::set<std::string>* nodes_of_one : {&lists->int8_nodes, &lists->w8a16_nodes}) nodes_of_one->erase(node.name);
+    if (AsksForW8A16(node, each_in, out)) {
+      lists->w8a16_nodes.insert(node.name);
+      lists->float_nodes.erase(node.name);
+      continue;
+    }
     if (in == Precision::kOpen) in = out;
     if (out == Precision::kOpen) out = in;
     if (in == Precision::kMixed || out == Precision::kMixed || in != out) {
@@ -154,7 +178,6 @@ std::string ReadCustom(absl::string_view line, const Graph& graph, PrecisionList
     }
     if (in == Precision::kInt8) lists->int8_nodes.insert(node.name);
     if (in == Precision::kFloat) lists->float_nodes.insert(node.name);
-    if (in == Precision::kFloat) lists->int8_nodes.erase(node.name);
   }
   return wrong;
 }
@@ -225,8 +248,6 @@ std::string ReadTypes(const Json& list, const std::string& where, std::set<std::
   }
   return "";
 }
-
-bool IsMatrix(const std::string& type) { return type == "Conv" || type == "Gemm" || type == "MatMul"; }
 
 // Without changes the white list holds the matrix operators, the grey list all others, and what has no INT8 kernel stays float anyway.
 std::string ReadMixlist(const Json& json, PrecisionLists* lists) {

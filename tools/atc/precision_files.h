@@ -22,6 +22,7 @@ struct PrecisionFiles {
 struct PrecisionLists {
   std::set<std::string> float_nodes;
   std::set<std::string> int8_nodes;                            // by --customize_dtypes, which beats everything else
+  std::set<std::string> w8a16_nodes;                           // the same: float activations, int8 weights
   std::set<std::string> float_types, white_types, grey_types;  // by --modify_mixlist: the black list and the two others
 };
 

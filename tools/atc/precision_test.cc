@@ -73,17 +73,18 @@ class PrecisionTest : public testing::Test {
     return Run(arguments);
   }
 
-  // The nodes that the recipe quantizes, sorted.
+  // The nodes that the recipe quantizes, sorted; behind ';' those with int8 weights only.
   std::string Int8Nodes() {
     std::ostringstream text;
     text << std::ifstream(Path("recipe")).rdbuf();
     const auto recipe = passes::ParseRecipe(text.str());
     if (!recipe.ok()) return std::string(recipe.status().message());
-    std::set<std::string> names;
+    std::set<std::string> names, weights_only;
     for (const auto& [name, node] : recipe->nodes) {
-      if (node.int8) names.insert(name);
+      if (node.precision == passes::Precision::kInt8) names.insert(name);
+      if (node.precision == passes::Precision::kW8A16) weights_only.insert(name);
     }
-    return absl::StrJoin(names, " ");
+    return absl::StrCat(absl::StrJoin(names, " "), weights_only.empty() ? "" : "; ", absl::StrJoin(weights_only, " "));
   }
 
   // "int8_steps[N]" of the model information that was printed.
@@ -121,6 +122,10 @@ TEST_F(PrecisionTest, DecidesWhatBecomesInt8) {
       // Beats the others, and leads.
       {{"--keep_dtype=@OpType::Conv\n", "--customize_dtypes=@conv1::InputDtype:int8,int8,OutputDtype:int8\n"}, "conv1"},
       {{"--keep_dtype=@conv1\n", "--customize_dtypes=@OpType::Sigmoid:InputDtype:int8,OutputDtype:int8"}, "act conv2 pool"},
+      // Float inputs and int8 weights.
+      {{"--customize_dtypes=@conv1::InputDtype:float16,int8,OutputDtype:float16\n"}, "conv2; conv1"},
+      {{"--customize_dtypes=@OpType::Conv:InputDtype:float32,int8"}, "; conv1 conv2"},
+      {{"--customize_dtypes=@OpType::Conv:InputDtype:float32,int8\nconv2::InputDtype:float32\n"}, "; conv1"},
       {{"--precision_mode=force_fp32", "--customize_dtypes=@act::InputDtype:int8,OutputDtype:int8"}, "act conv1 conv2"},
   };
   for (const auto& c : cases) {
@@ -165,6 +170,7 @@ TEST_F(PrecisionTest, ErrorsSayWhatToDo) {
       {{"--customize_dtypes=@conv1::InputDtype:int8,int8,int32,int8"}, "InputDtype names 4 data types, the node has 2"},
       {{"--customize_dtypes=@conv1::InputDtype:int8,float16"}, "node 'conv1': this chip computes a node in INT8 or in FP32"},
       {{"--customize_dtypes=@conv1::InputDtype:float16,OutputDtype:int8"}, "node 'conv1': this chip computes a node in INT8 or in FP32"},
+      {{"--customize_dtypes=@conv1::InputDtype:float16,int8,OutputDtype:int8"}, "node 'conv1': this chip computes a node in INT8 or in FP32"},
       {{"--customize_dtypes=@tail::InputDtype:int8,OutputDtype:int8"}, "is to run in INT8, but this chip has no INT8 kernel for it"},
   };
   for (const auto& c : cases) {

@@ -135,6 +135,7 @@ void SetPrecision(const Options& options, const PrecisionLists& lists, passes::Q
   policy->skip_nodes.insert(lists.float_nodes.begin(), lists.float_nodes.end());
   policy->skip_types.insert(lists.float_types.begin(), lists.float_types.end());
   policy->int8_nodes = lists.int8_nodes;
+  policy->w8a16_nodes = lists.w8a16_nodes;
   policy->white_types = lists.white_types;
   policy->grey_types = lists.grey_types;
   policy->only_matrix = options.only_matrix_int8;
@@ -145,7 +146,7 @@ void SetPrecision(const Options& options, const PrecisionLists& lists, passes::Q
 absl::Status CheckPrecisionWithoutInt8(const Options& options, const ir::Graph& graph) {
   PrecisionLists lists;
   OMKIT_RETURN_IF_ERROR(ReadPrecisionFiles(options.precision_files, graph, &lists));
-  if (!lists.int8_nodes.empty()) return Error(ErrorCode::E10057, {"customize_dtypes with int8", "quant_type=1"});
+  if (!lists.int8_nodes.empty() || !lists.w8a16_nodes.empty()) return Error(ErrorCode::E10057, {"customize_dtypes with int8", "quant_type=1"});
   return absl::OkStatus();
 }
 

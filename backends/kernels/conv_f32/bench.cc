@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
 #include "backends/kernels/step_runner.h"
@@ -23,7 +24,7 @@ const Layer kLayers[] = {
     {1, 2, 1024, 2048, 14}, {3, 1, 32, 0, 112},   {3, 2, 96, 0, 112},   {3, 1, 144, 0, 56},    {3, 1, 384, 0, 14},   {3, 1, 960, 0, 7},
 };
 
-void Run(benchmark::State& state, Isa isa, const Layer& l) {
+void Run(benchmark::State& state, Isa isa, const Layer& l, bool int8_weights) {
   Random random(1);
   const bool depthwise = l.out_channels == 0;
   const int64_t oc = depthwise ? l.in_channels : l.out_channels, pad = l.kernel / 2, out = (l.size + 2 * pad - l.kernel) / l.stride + 1;
@@ -40,12 +41,15 @@ void Run(benchmark::State& state, Isa isa, const Layer& l) {
   p.groups = depthwise ? static_cast<int32_t>(oc) : 1;
   p.act_min = 0.0f;
   p.act_max = std::numeric_limits<float>::infinity();
-  StepRunner runner(depthwise ? DwConvF32Kernel(isa) : ConvF32Kernel(isa), runtime::ParamBytes(p));
+  const std::vector<int8_t> integers(int8_weights ? weights.size() : 0, 3);
+  StepRunner runner(depthwise ? DwConvF32Kernel(isa) : int8_weights ? ConvF32W8Kernel(isa) : ConvF32Kernel(isa), runtime::ParamBytes(p));
   runner.Add(runtime::Space::kArena, in);
-  runner.Add(runtime::Space::kWeights, depthwise ? PackDwConvF32Weights(isa, weights.data(), oc, l.kernel, l.kernel)
-                                                 : PackConvF32Weights(isa, weights.data(), oc, l.in_channels, l.kernel, l.kernel, 1));
+  runner.Add(runtime::Space::kWeights, depthwise      ? PackDwConvF32Weights(isa, weights.data(), oc, l.kernel, l.kernel)
+                                       : int8_weights ? PackConvF32W8Weights(isa, integers.data(), oc, l.in_channels, l.kernel, l.kernel, 1)
+                                                      : PackConvF32Weights(isa, weights.data(), oc, l.in_channels, l.kernel, l.kernel, 1));
   runner.Add(runtime::Space::kWeights, bias);
   runner.Add(runtime::Space::kArena, std::vector<float>(p.out.elements()));
+  if (int8_weights) runner.Add(runtime::Space::kWeights, std::vector<float>(RoundUp(oc, 64), 0.01f));
   if (!runner.Prepare().ok()) return state.SkipWithError("refused");
   for (auto _ : state) runner.RunPrepared(0, 1);
   const double depth = static_cast<double>(l.kernel * l.kernel * (depthwise ? 1 : l.in_channels));
@@ -59,9 +63,15 @@ const bool kRegistered = [] {
     for (const Layer& l : kLayers) {
       const std::string shape =
           l.out_channels ? std::to_string(l.in_channels) + "to" + std::to_string(l.out_channels) : "depthwise" + std::to_string(l.in_channels);
-      const std::string name = std::string(IsaName(isa)) + "/" + std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" +
-                               std::to_string(l.stride) + "/" + shape + "/" + std::to_string(l.size);
-      benchmark::RegisterBenchmark(name.c_str(), [isa, &l](benchmark::State& state) { Run(state, isa, l); })->Unit(benchmark::kMicrosecond);
+      const std::string layer =
+          std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" + std::to_string(l.stride) + "/" + shape + "/" + std::to_string(l.size);
+      for (const bool int8_weights : {false, true}) {
+        if (int8_weights && l.out_channels == 0) continue;
+        const std::string name = absl::StrCat(IsaName(isa), int8_weights ? "/w8/" : "/", layer);
+        benchmark::RegisterBenchmark(name.c_str(), [isa, &l, int8_weights](benchmark::State& state) {
+          Run(state, isa, l, int8_weights);
+        })->Unit(benchmark::kMicrosecond);
+      }
     }
   }
   return true;

@@ -46,15 +46,18 @@ Pixels OutputPixels(const ConvF32Params& p) {
   return pixels;
 }
 
+// `Weight` is float, or int8_t with a scale for each output channel.
+template <typename Weight>
 class Conv {
  public:
   Conv(const ConvF32Params& p, const KernelArgs& args)
       : p_(p), pixels_(OutputPixels(p)), per_row_((pixels_.dims[2] + kTilePixels - 1) / kTilePixels) {
     in_ = static_cast<const float*>(args.operands[0]) + p.in.offset - p.pad_top * p.in.strides[1] - p.pad_left * p.in.strides[2];
-    weights_ = static_cast<const float*>(args.operands[1]);
+    weights_ = static_cast<const Weight*>(args.operands[1]);
     bias_ = static_cast<const float*>(args.operands[2]);
     out_ = static_cast<float*>(args.operands[3]) + p.out.offset;
-    residual_ = p.has_residual ? static_cast<const float*>(args.operands[4]) + p.residual.offset : nullptr;
+    scales_ = kScaled ? static_cast<const float*>(args.operands[4]) : nullptr;
+    residual_ = p.has_residual ? static_cast<const float*>(args.operands[kScaled ? 5 : 4]) + p.residual.offset : nullptr;
     ic_ = p.in.dims[3] / p.groups;
     oc_ = p.out.dims[3] / p.groups;
     panels_ = (oc_ + kWidth - 1) / kWidth;
@@ -69,6 +72,7 @@ class Conv {
       d_.depth = ic_ * p.kernel_w;
     }
     d_.panel_stride = ic_ * p.kernel_h * p.kernel_w * kWidth;
+    d_.scales = nullptr;
     d_.residual_stride = pixels_.residual[2];
     d_.out_stride = pixels_.out[2];
     d_.scale = 1.0f;
@@ -92,6 +96,8 @@ class Conv {
   }
 
  private:
+  static constexpr bool kScaled = sizeof(Weight) == 1;
+
   void RunBlock(int64_t group, int64_t panel, int64_t begin, int64_t end) {
     const int64_t channel = group * oc_ + panel * kWidth;
     const int64_t rest = oc_ - panel * kWidth;
@@ -99,6 +105,7 @@ class Conv {
     d_.lanes = static_cast<int>(rest < panels * kWidth ? rest : panels * kWidth);
     d_.weights = weights_ + (group * panels_ + panel) * d_.panel_stride;
     d_.bias = bias_ + channel;
+    if (kScaled) d_.scales = scales_ + channel;
     for (int64_t t = begin; t < end; ++t) {
       const int64_t row = t / per_row_, part = t % per_row_;
       const int64_t n = row / pixels_.dims[1], y = row % pixels_.dims[1];
@@ -113,22 +120,27 @@ class Conv {
   const ConvF32Params& p_;
   Pixels pixels_;
   int64_t per_row_;  // tiles of a row, all but equally wide
-  const float *in_, *weights_, *bias_, *residual_;
+  const float *in_, *bias_, *scales_, *residual_;
+  const Weight* weights_;
   float* out_;
   int64_t ic_, oc_, panels_;
-  DotArgs d_;
+  DotArgs<Weight> d_;
 };
+
+template <typename Weight>
+void RunConv(const KernelArgs& args) {
+  ConvF32Params p;
+  LoadParams(args, &p);
+  if (p.out.dims[0] == 0 || p.out.dims[1] == 0 || p.out.dims[2] == 0 || p.out.dims[3] == 0) return;
+  Conv<Weight>(p, args).Run(args.thread, args.threads);
+}
 
 }  // namespace
 
 namespace OMKIT_TIER_NAMESPACE {
 
-void ConvF32(const KernelArgs& args) {
-  ConvF32Params p;
-  LoadParams(args, &p);
-  if (p.out.dims[0] == 0 || p.out.dims[1] == 0 || p.out.dims[2] == 0 || p.out.dims[3] == 0) return;
-  Conv(p, args).Run(args.thread, args.threads);
-}
+void ConvF32(const KernelArgs& args) { RunConv<float>(args); }
+void ConvF32W8(const KernelArgs& args) { RunConv<int8_t>(args); }
 
 }  // namespace OMKIT_TIER_NAMESPACE
 }  // namespace omkit::kernels

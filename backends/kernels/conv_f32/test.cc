@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -15,12 +16,19 @@ struct Case {
   ConvF32Params p = {};
   std::vector<float> in, weights, bias, out, residual;
   bool depthwise = false;
+  // conv_f32w8 only: weights are integers * scales[channel].
+  std::vector<int8_t> integers;
+  std::vector<float> scales;
 
   int64_t ic() const { return p.in.dims[3] / p.groups; }
   std::vector<StepOperand> Operands(Isa isa) const {
     const std::vector<uint8_t> packed = depthwise ? PackDwConvF32Weights(isa, weights.data(), p.groups, p.kernel_h, p.kernel_w)
                                                   : PackConvF32Weights(isa, weights.data(), p.out.dims[3], ic(), p.kernel_h, p.kernel_w, p.groups);
     std::vector<StepOperand> operands = {Arena(in), Constant(packed), Constant(bias), Arena(out)};
+    if (!integers.empty()) {
+      operands[1] = Constant(PackConvF32W8Weights(isa, integers.data(), p.out.dims[3], ic(), p.kernel_h, p.kernel_w, p.groups));
+      operands.push_back(Constant(scales));
+    }
     if (p.has_residual) operands.push_back(Arena(residual));
     return operands;
   }
@@ -96,10 +104,23 @@ Case RandomCase(Random& random, bool depthwise) {
   return c;
 }
 
+void MakeInt8Weights(Random& random, Case* c) {
+  const int64_t oc = c->p.out.dims[3], count = static_cast<int64_t>(c->weights.size()) / oc;
+  c->scales.assign(RoundUp(oc, 64), 0.0f);
+  for (int64_t o = 0; o < oc; ++o) {
+    c->scales[o] = RandomFloats(random, 1, 0.002f, 0.009f)[0];
+    for (int64_t i = o * count; i < (o + 1) * count; ++i) {
+      c->integers.push_back(static_cast<int8_t>(Pick(random, -127, 127)));
+      c->weights[i] = static_cast<float>(c->integers.back()) * c->scales[o];
+    }
+  }
+}
+
 void CheckCases(uint32_t seed, bool depthwise, int count, std::string (*kernel)(Isa)) {
   Random random(seed);
   for (int i = 0; i < count; ++i) {
-    const Case c = RandomCase(random, depthwise);
+    Case c = RandomCase(random, depthwise);
+    if (kernel == ConvF32W8Kernel) MakeInt8Weights(random, &c);
     const double terms = c.ic() * c.p.kernel_h * c.p.kernel_w + 2;
     ASSERT_NO_FATAL_FAILURE(CheckFloatStep(
         kernel, c.p, c.Operands(Isa::kGeneric), 3, c.p.out, [&](const auto& at) { return c.Reference(at); }, 6e-8 * terms, 6e-8 * terms))
@@ -117,6 +138,50 @@ class ConvF32Test : public testing::Test {
 
 TEST_F(ConvF32Test, EqualsDoubleReferenceAndItselfOnEveryTier) { CheckCases(1, false, 150, ConvF32Kernel); }
 TEST_F(ConvF32Test, DepthwiseEqualsDoubleReferenceAndItselfOnEveryTier) { CheckCases(2, true, 120, DwConvF32Kernel); }
+
+TEST_F(ConvF32Test, Int8WeightsEqualDoubleReferenceAndThemselvesOnEveryTier) { CheckCases(7, false, 120, ConvF32W8Kernel); }
+
+// Scales that are powers of two lose nothing: the result is that of the float kernel on the same weights, where products are exact too.
+TEST_F(ConvF32Test, Int8WeightsAreThoseOfTheFloatKernel) {
+  Random random(8);
+  for (int i = 0; i < 40; ++i) {
+    Case c = RandomCase(random, false);
+    MakeInt8Weights(random, &c);
+    std::fill(c.scales.begin(), c.scales.end(), 0.25f);
+    std::transform(c.integers.begin(), c.integers.end(), c.weights.begin(), [](int8_t w) { return 0.25f * w; });
+    for (std::vector<float>* values : {&c.in, &c.bias, &c.residual}) {
+      for (float& x : *values) x = std::isnan(x) ? x : std::nearbyint(x * 8);
+    }
+    std::vector<uint8_t> packed, floats;
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(ConvF32W8Kernel, c.p, c.Operands(Isa::kGeneric), 3, &packed));
+    c.integers.clear();
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(ConvF32Kernel, c.p, c.Operands(Isa::kGeneric), 3, &floats));
+    ForEach({&c.p.out}, [&](const std::vector<int64_t>&, const std::vector<int64_t>& at) {
+      float a, b;
+      std::memcpy(&a, &packed[at[0] * 4], 4);
+      std::memcpy(&b, &floats[at[0] * 4], 4);
+      EXPECT_EQ(a, b);
+    });
+  }
+}
+
+TEST_F(ConvF32Test, Int8WeightsNeedAllTheirOperands) {
+  Random random(9);
+  Case c = RandomCase(random, false);
+  while (!c.p.has_residual) c = RandomCase(random, false);
+  MakeInt8Weights(random, &c);
+  const std::vector<StepOperand> operands = c.Operands(Isa::kGeneric);
+  ASSERT_EQ(VerifyStep(ConvF32W8Kernel, c.p, operands), absl::OkStatus());
+  for (size_t i = 0; i < operands.size(); ++i) {
+    std::vector<StepOperand> shorter = operands;
+    shorter[i].bytes.resize(shorter[i].bytes.size() / 2);
+    EXPECT_FALSE(VerifyStep(ConvF32W8Kernel, c.p, shorter).ok()) << "operand " << i;
+  }
+  std::vector<StepOperand> fewer = operands;
+  fewer.pop_back();
+  EXPECT_FALSE(VerifyStep(ConvF32W8Kernel, c.p, fewer).ok());
+  EXPECT_FALSE(VerifyStep(ConvF32Kernel, c.p, operands).ok());
+}
 
 TEST_F(ConvF32Test, EveryTierHasTheSamePackedWeights) {
   Random random(3);

@@ -25,7 +25,7 @@ absl::Status VerifyWindow(const ConvF32Params& p) {
   return VerifyRange("residual flag", p.has_residual, 0, 1);
 }
 
-absl::Status VerifyImages(const ConvF32Params& p, const runtime::Step& step) {
+absl::Status VerifyImages(const ConvF32Params& p, const runtime::Step& step, size_t residual) {
   OMKIT_RETURN_IF_ERROR(VerifyRange("input rank", p.in.rank, 4, 4));
   OMKIT_RETURN_IF_ERROR(VerifyRange("output rank", p.out.rank, 4, 4));
   OMKIT_RETURN_IF_ERROR(VerifyOperandView("output", p.out, 4, step.operands[3]));
@@ -43,22 +43,24 @@ absl::Status VerifyImages(const ConvF32Params& p, const runtime::Step& step) {
   if (!p.has_residual) return absl::OkStatus();
   OMKIT_RETURN_IF_ERROR(VerifySameDims("residual and output", p.residual, p.out));
   OMKIT_RETURN_IF_ERROR(VerifyRange("channel stride of the residual", p.residual.strides[3], 1, 1));
-  return VerifyOperandView("residual", p.residual, 4, step.operands[4]);
+  return VerifyOperandView("residual", p.residual, 4, step.operands[residual]);
 }
 
 }  // namespace
 
-absl::Status VerifyConvF32(const runtime::Step& step, bool depthwise) {
-  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvF32Params), 4, 5));
+absl::Status VerifyConvF32(const runtime::Step& step, ConvF32Form form) {
+  const bool scaled = form == ConvF32Form::kInt8Weights;
+  const size_t plain = scaled ? 5 : 4;  // operands without a residual
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvF32Params), plain, plain + 1));
   const ConvF32Params p = runtime::ParamsOf<ConvF32Params>(step);
   OMKIT_RETURN_IF_ERROR(VerifyWindow(p));
-  OMKIT_RETURN_IF_ERROR(VerifyRange("number of operands", step.operands.size(), 4 + p.has_residual, 4 + p.has_residual));
-  OMKIT_RETURN_IF_ERROR(VerifyImages(p, step));
+  OMKIT_RETURN_IF_ERROR(VerifyRange("number of operands", step.operands.size(), plain + p.has_residual, plain + p.has_residual));
+  OMKIT_RETURN_IF_ERROR(VerifyImages(p, step, plain));
   const int64_t ic = p.in.dims[3], oc = p.out.dims[3];
   OMKIT_RETURN_IF_ERROR(VerifyRange("output channels", oc, 1, kMaxChannels));
   OMKIT_RETURN_IF_ERROR(VerifyRange("groups", p.groups, 1, ic));
-  CheckedSize weights = CheckedSize(p.kernel_h) * p.kernel_w * sizeof(float);
-  if (depthwise) {
+  CheckedSize weights = CheckedSize(p.kernel_h) * p.kernel_w * (scaled ? 1 : sizeof(float));
+  if (form == ConvF32Form::kDepthwise) {
     OMKIT_RETURN_IF_ERROR(VerifyRange("groups of a depthwise convolution", p.groups, ic, ic));
     OMKIT_RETURN_IF_ERROR(VerifyRange("output channels of a depthwise convolution", oc, ic, ic));
     weights = weights * ic;
@@ -68,6 +70,7 @@ absl::Status VerifyConvF32(const runtime::Step& step, bool depthwise) {
     weights = weights * (ic / p.groups) * p.groups * RoundUp(oc / p.groups, 16);
   }
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("packed weights", step.operands[1], weights.ok() ? weights.value() : -1));
+  if (scaled) OMKIT_RETURN_IF_ERROR(VerifyOperandSize("scales", step.operands[4], RoundUp(oc, 64) * sizeof(float)));
   return VerifyOperandSize("bias", step.operands[2], RoundUp(oc, 64) * sizeof(float));
 }
 

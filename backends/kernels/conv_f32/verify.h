@@ -7,9 +7,12 @@
 
 namespace omkit::kernels {
 
-// KernelDef::verify of a step with ConvF32Params. `depthwise`: groups, input channels and output channels must be equal and the
-// weights are [kernel_h][kernel_w][channels], otherwise they are the panels of PackConvF32Weights.
-absl::Status VerifyConvF32(const runtime::Step& step, bool depthwise);
+// What ConvF32Params may stand for: kFloat has the panels of PackConvF32Weights, kInt8Weights those of PackConvF32W8Weights and a table of
+// scales, kDepthwise weights [kernel_h][kernel_w][channels], with as many groups as input and output channels.
+enum class ConvF32Form { kFloat, kInt8Weights, kDepthwise };
+
+// KernelDef::verify of a step with ConvF32Params.
+absl::Status VerifyConvF32(const runtime::Step& step, ConvF32Form form);
 
 }  // namespace omkit::kernels
 

@@ -17,7 +17,7 @@ namespace omkit::kernels {
 
 namespace {
 
-absl::Status Verify(const runtime::Step& step) { return VerifyConvF32(step, /*depthwise=*/true); }
+absl::Status Verify(const runtime::Step& step) { return VerifyConvF32(step, ConvF32Form::kDepthwise); }
 
 const runtime::KernelDef kRows[] = {
 #define OMKIT_TIER(tier, isa, plain) {"dwconv_f32." #tier, Verify, nullptr, nullptr, RunTier<plain::DwConvF32>, 1u << 3},

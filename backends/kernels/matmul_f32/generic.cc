@@ -42,7 +42,7 @@ void MatMulF32(const KernelArgs& args) {
   if (rows.begin >= rows.end) return;
   const int64_t tiles = (rows.end - rows.begin + kTilePixels - 1) / kTilePixels;
   float* packed = static_cast<float*>(args.scratch);
-  DotArgs d = {};
+  DotArgs<float> d = {};
   d.pixel_stride = p.a.strides[rank - 2];
   d.taps_y = d.taps_x = 1;
   d.depth = k;
