@@ -17,7 +17,7 @@ constexpr int kTilePixels = 14, kTilePanels = 2;
 #elif defined(__AVX2__)
 constexpr int kTilePixels = 6, kTilePanels = 1;
 #elif defined(__aarch64__)
-constexpr int kTilePixels = 6, kTilePanels = 1;
+constexpr int kTilePixels = 5, kTilePanels = 1;
 #else
 constexpr int kTilePixels = 2, kTilePanels = 1;
 #endif
@@ -30,6 +30,11 @@ OMKIT_INLINE F32 LoadWeights(const int8_t* from) {
 #elif defined(__AVX2__)
   return {{_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)))),
            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + 8))))}};
+#elif defined(__aarch64__)
+  const int8x16_t bytes = vld1q_s8(from);
+  const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
+  return {{(Quad)vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), (Quad)vcvtq_f32_s32(vmovl_high_s16(low)),
+           (Quad)vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), (Quad)vcvtq_f32_s32(vmovl_high_s16(high))}};
 #else
   float lanes[kWidth];
   for (int i = 0; i < kWidth; ++i) lanes[i] = from[i];
@@ -55,18 +60,59 @@ struct DotArgs {
   float scale, act_min, act_max;
 };
 
-// Float weights: bias + x0 * w0 + x1 * w1 + ..., each one fused multiply-add. int8 weights: (x0 * w0 + x1 * w1 + ...) * scale + bias, the last
-// step fused too.
-template <typename Weight, int kPixels, int kPanels>
-__attribute__((noinline)) void DotTile(const DotArgs<Weight>& d) {
-  constexpr int kBases = (kPixels + 2) / 3;
-  constexpr bool kScaled = sizeof(Weight) == 1;
-  F32 acc[kPixels][kPanels];
-  for (int j = 0; j < kPanels; ++j) {
-    const int lanes = d.lanes - kWidth * j < kWidth ? d.lanes - kWidth * j : kWidth;
-    const F32 first = d.bias && !kScaled ? LoadSome(d.bias + kWidth * j, lanes) : Set(0.0f);
-    for (int i = 0; i < kPixels; ++i) acc[i][j] = first;
+#if defined(__aarch64__)
+
+// Step kStep of the four that `x` holds.
+template <int kStep, typename Weight, int kPixels>
+OMKIT_INLINE void AddStep(const float32x4_t (&x)[kPixels], const Weight* w, F32 (&acc)[kPixels][1]) {
+  asm volatile("" ::: "memory");  // the scheduler would load many steps' weights early and run out of registers
+  const F32 weight = LoadWeights(w + kWidth * kStep);
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; ++q) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kPixels; ++i) acc[i][0].v[q] = (Quad)vfmaq_laneq_f32((float32x4_t)acc[i][0].v[q], (float32x4_t)weight.v[q], x[i], kStep);
   }
+}
+
+// Adds all taps to the accumulators: four channels of each pixel are one register, whose lanes are multiplied one after the other.
+template <typename Weight, int kPixels>
+OMKIT_INLINE void AddTaps(const DotArgs<Weight>& d, F32 (&sums)[kPixels][1]) {
+  F32 acc[kPixels][1];
+#pragma GCC unroll 8
+  for (int i = 0; i < kPixels; ++i) acc[i][0] = sums[i][0];
+  const Weight* w = d.weights;
+  for (int64_t y = 0; y < d.taps_y; ++y) {
+    for (int64_t x = 0; x < d.taps_x; ++x) {
+      const float* p[kPixels];
+#pragma GCC unroll 8
+      for (int i = 0; i < kPixels; ++i) p[i] = d.in + y * d.step_y + x * d.step_x + i * d.pixel_stride;
+      int64_t k = 0;
+      for (; k + 4 <= d.depth; k += 4, w += 4 * kWidth) {
+        float32x4_t four[kPixels];
+#pragma GCC unroll 8
+        for (int i = 0; i < kPixels; ++i) four[i] = vld1q_f32(p[i] + k);
+        AddStep<0>(four, w, acc);
+        AddStep<1>(four, w, acc);
+        AddStep<2>(four, w, acc);
+        AddStep<3>(four, w, acc);
+      }
+      for (; k < d.depth; ++k, w += kWidth) {
+        float32x4_t one[kPixels];
+#pragma GCC unroll 8
+        for (int i = 0; i < kPixels; ++i) one[i] = vld1q_dup_f32(p[i] + k);
+        AddStep<0>(one, w, acc);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kPixels; ++i) sums[i][0] = acc[i][0];
+}
+
+#else
+
+template <typename Weight, int kPixels, int kPanels>
+OMKIT_INLINE void AddTaps(const DotArgs<Weight>& d, F32 (&acc)[kPixels][kPanels]) {
+  constexpr int kBases = (kPixels + 2) / 3;
   const Weight* w = d.weights;
   const int64_t panel = d.panel_stride, s = d.pixel_stride;
   for (int64_t y = 0; y < d.taps_y; ++y) {
@@ -90,6 +136,22 @@ __attribute__((noinline)) void DotTile(const DotArgs<Weight>& d) {
       }
     }
   }
+}
+
+#endif
+
+// Float weights: bias + x0 * w0 + x1 * w1 + ..., each one fused multiply-add. int8 weights: (x0 * w0 + x1 * w1 + ...) * scale + bias, the last
+// step fused too.
+template <typename Weight, int kPixels, int kPanels>
+__attribute__((noinline)) void DotTile(const DotArgs<Weight>& d) {
+  constexpr bool kScaled = sizeof(Weight) == 1;
+  F32 acc[kPixels][kPanels];
+  for (int j = 0; j < kPanels; ++j) {
+    const int lanes = d.lanes - kWidth * j < kWidth ? d.lanes - kWidth * j : kWidth;
+    const F32 first = d.bias && !kScaled ? LoadSome(d.bias + kWidth * j, lanes) : Set(0.0f);
+    for (int i = 0; i < kPixels; ++i) acc[i][j] = first;
+  }
+  AddTaps(d, acc);
   const F32 lo = Set(d.act_min), hi = Set(d.act_max), scale = Set(d.scale);
   for (int i = 0; i < kPixels; ++i) {
     for (int j = 0; j < kPanels; ++j) {

@@ -150,18 +150,29 @@ struct S32 {
   QuadInt v[4];
 };
 using Mask = S32;
-#define OMKIT_QUADS(type, expr)                \
-  type r;                                      \
-  for (int i = 0; i < 4; ++i) r.v[i] = (expr); \
+#if defined(__aarch64__)
+// Otherwise the compiler keeps the four in memory.
+#define OMKIT_UNROLL_QUADS _Pragma("GCC unroll 4")
+#else
+#define OMKIT_UNROLL_QUADS
+#endif
+#define OMKIT_QUADS(type, expr)                                   \
+  type r;                                                         \
+  OMKIT_UNROLL_QUADS for (int i = 0; i < 4; ++i) r.v[i] = (expr); \
   return r
 OMKIT_INLINE F32 Set(float x) { OMKIT_QUADS(F32, (Quad{x, x, x, x})); }
 OMKIT_INLINE S32 SetInt(int32_t x) { OMKIT_QUADS(S32, (QuadInt{x, x, x, x})); }
+#if defined(__aarch64__)
+OMKIT_INLINE F32 Load(const float* from) { OMKIT_QUADS(F32, (Quad)vld1q_f32(from + 4 * i)); }
+OMKIT_INLINE void Store(float* to, F32 x) { OMKIT_UNROLL_QUADS for (int i = 0; i < 4; ++i) vst1q_f32(to + 4 * i, (float32x4_t)x.v[i]); }
+#else
 OMKIT_INLINE F32 Load(const float* from) {
   F32 r;
   __builtin_memcpy(&r, from, sizeof r);
   return r;
 }
 OMKIT_INLINE void Store(float* to, F32 x) { __builtin_memcpy(to, &x, sizeof x); }
+#endif
 OMKIT_INLINE F32 LoadSome(const float* from, int count) {
   if (count == kWidth) return Load(from);
   F32 r = {};
@@ -214,6 +225,7 @@ OMKIT_INLINE S32 ShiftRight(S32 a) {
 }
 OMKIT_INLINE F32 ToFloat(S32 a) { OMKIT_QUADS(F32, (__builtin_convertvector(a.v[i], Quad))); }
 #undef OMKIT_QUADS
+#undef OMKIT_UNROLL_QUADS
 
 #endif
 
