@@ -125,6 +125,8 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   if (file.size == 0) return mapped;
   void* address = mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE, file.fd.get(), 0);
   if (address == MAP_FAILED) return ErrnoStatus(errno, "map", path);
+  // Where the file system can, pages that are not in memory yet come in units of 2 MiB, which one entry of the address cache covers.
+  madvise(address, file.size, MADV_HUGEPAGE);
   mapped.data_ = static_cast<const uint8_t*>(address);
   mapped.size_ = file.size;
   return mapped;

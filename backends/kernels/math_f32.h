@@ -39,6 +39,7 @@ OMKIT_INLINE F32 Ceil(F32 x) { return Negate(Floor(Negate(x))); }
 struct Reduced {
   F32 expm1;
   S32 n;
+  F32 whole;  // n
 };
 OMKIT_INLINE Reduced ReduceExp(F32 x) {
   const F32 magic = Set(12582912.0f);  // 1.5 * 2^23: the sum's low bits are n
@@ -47,15 +48,22 @@ OMKIT_INLINE Reduced ReduceExp(F32 x) {
   F32 r = Fma(n, Set(-0.693147182464599609375f), x);
   r = Fma(n, Set(1.904654323148236017e-9f), r);
   const F32 p = Polynomial(r, {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f});
-  return {Fma(r * r, p, r), Bits(shifted) - SetInt(0x4b400000)};
+  return {Fma(r * r, p, r), Bits(shifted) - SetInt(0x4b400000), n};
 }
 OMKIT_INLINE F32 PowerOfTwo(S32 n) { return FromBits(ShiftLeft<23>(n + SetInt(127))); }
 
-OMKIT_INLINE F32 Exp(F32 x) {
-  const Reduced e = ReduceExp(ClampTo(x, Set(-104.0f), Set(89.0f)));
+// (1 + expm1) 2^n, rounded once.
+OMKIT_INLINE F32 Expand(const Reduced& e) {
+#if defined(__AVX512F__)
+  return {_mm512_scalef_ps((e.expm1 + Set(1.0f)).v, e.whole.v)};
+#else
   const S32 half = ShiftRight<1>(e.n);  // in two steps: 2^n alone may be denormal or infinite
   return (e.expm1 + Set(1.0f)) * PowerOfTwo(half) * PowerOfTwo(e.n - half);
+#endif
 }
+OMKIT_INLINE F32 Exp(F32 x) { return Expand(ReduceExp(ClampTo(x, Set(-104.0f), Set(89.0f)))); }
+// Exp for x <= 0.
+OMKIT_INLINE F32 ExpNonPositive(F32 x) { return Expand(ReduceExp(Max(Set(-104.0f), x))); }
 // e^x - 1 for x <= 88.
 OMKIT_INLINE F32 Expm1(F32 x) {
   const Reduced e = ReduceExp(ClampTo(x, Set(-25.0f), Set(88.0f)));

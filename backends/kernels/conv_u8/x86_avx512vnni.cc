@@ -83,10 +83,15 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
     }
     return;
   }
+  // The next block's weights (behind the last block: the next layer's) come from memory while these are used. Addresses behind the end of
+  // the file are no fault for a prefetch.
+  const int64_t ahead = b.steps * 64 * kHalves;
   // One loop over all steps: nested loops make the compiler copy every accumulator at each turn.
   int64_t k = 0, start = 0, row = 0, end = b.run_bytes, column = b.inner_runs;
   int64_t left = b.steps;
   do {
+    _mm_prefetch(reinterpret_cast<const char*>(w + ahead), _MM_HINT_T1);
+    if constexpr (kHalves == 2) _mm_prefetch(reinterpret_cast<const char*>(w + ahead + 64), _MM_HINT_T1);
     AccumulateStep<kPixels, kHalves>(p, k, w, acc);
     w += 64 * kHalves;
     k += 4;
@@ -208,6 +213,10 @@ OMKIT_INLINE void FinishPixels(const Block& b, const Finish& f, const __m512i (&
 
 template <int kPixels, int kHalves, Mode kMode, bool kWhole>
 __attribute__((noinline)) void Tile(const Block& b, const Finish& f, const uint8_t* const* in, uint8_t* const* out, const uint8_t* const* residual) {
+  if constexpr (kMode == Mode::kResidual) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kPixels; ++r) _mm_prefetch(reinterpret_cast<const char*>(residual[r] + b.oc), _MM_HINT_T0);
+  }
   __m512i acc[kPixels][kHalves];
   Accumulate<kPixels, kHalves>(b, in, acc);
   __m512 multiplier[kHalves];

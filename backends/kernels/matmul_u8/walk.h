@@ -8,6 +8,9 @@
 
 #include "backends/kernels/matmul_u8/matmul_u8.h"
 #include "backends/kernels/tier.h"
+#if defined(__x86_64__)
+#include "backends/kernels/x86.h"
+#endif
 
 namespace omkit::kernels {
 namespace {
@@ -34,7 +37,16 @@ struct Product {
 
 [[maybe_unused]] static int32_t SumOf(const uint8_t* from, int64_t count) {
   int32_t sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += from[i];
+  int64_t i = 0;
+#if defined(__AVX2__)
+  __m256i sums = _mm256_setzero_si256();
+  for (; i + 32 <= count; i += 32) {
+    sums = _mm256_add_epi64(sums, _mm256_sad_epu8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)), _mm256_setzero_si256()));
+  }
+  const __m128i pair = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  sum = _mm_cvtsi128_si32(_mm_add_epi64(pair, _mm_unpackhi_epi64(pair, pair)));
+#endif
+  for (; i < count; ++i) sum += from[i];
   return sum;
 }
 

@@ -138,26 +138,44 @@ struct Vnni {
                                   const __m512i (&acc)[kRows][2]) {
     const __m512 multiplier = _mm512_set1_ps(p.multiplier);
     const uint32_t mask = columns.count >= 32 ? 0xffffffffu : (1u << columns.count) - 1;
+    uint8_t* out = product.out + (row * product.out_row + columns.first) * (p.float_output ? 4 : 1);
+    if (p.float_output) {
+      const __m512 lo = _mm512_set1_ps(p.act_min), hi = _mm512_set1_ps(p.act_max);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const __m512 v[2] = {_mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), multiplier), _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), multiplier)};
-      uint8_t* out = product.out + ((row + r) * product.out_row + columns.first) * (p.float_output ? 4 : 1);
-      if (p.float_output) {
-        const __m512 lo = _mm512_set1_ps(p.act_min), hi = _mm512_set1_ps(p.act_max);
-        for (int h = 0; h < 2; ++h) {
-          _mm512_mask_storeu_ps(out + 64 * h, static_cast<__mmask16>(mask >> (16 * h)), _mm512_min_ps(hi, _mm512_max_ps(lo, v[h])));
+      for (int r = 0; r < kRows; ++r, out += product.out_row * 4) {
+        const __m512 low = _mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), multiplier)));
+        const __m512 high = _mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), multiplier)));
+        if (mask == 0xffffffffu) {
+          _mm512_storeu_ps(out, low);
+          _mm512_storeu_ps(out + 64, high);
+        } else {
+          _mm512_mask_storeu_ps(out, static_cast<__mmask16>(mask), low);
+          _mm512_mask_storeu_ps(out + 64, static_cast<__mmask16>(mask >> 16), high);
         }
-        continue;
       }
-      // Clamped in float, as the contract does: bounds minus the zero point.
-      const __m512 lo = _mm512_set1_ps(static_cast<float>(p.clamp_min - p.out_zero)),
-                   hi = _mm512_set1_ps(static_cast<float>(p.clamp_max - p.out_zero));
-      const __m512i zero = _mm512_set1_epi32(p.out_zero);
-      for (int h = 0; h < 2; ++h) {
-        const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(hi, _mm512_max_ps(lo, v[h]))), zero);
-        _mm_mask_storeu_epi8(out + 16 * h, static_cast<__mmask16>(mask >> (16 * h)), _mm512_cvtepi32_epi8(q));
-      }
+      return;
     }
+    // Saturating packs do the clamp of RoundToQuantized to [0, 255], the narrower clamp follows on bytes. Too large floats would become
+    // the smallest integer, hence the limit.
+    const __m512 limit = _mm512_set1_ps(65536.0f);
+    const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(p.out_zero));
+    const __m512i lo = _mm512_set1_epi8(static_cast<char>(p.clamp_min)), hi = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const auto rounded = [&](__m512i sum) { return _mm512_cvtps_epi32(_mm512_min_ps(limit, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier))); };
+    const auto words = [&](int r) { return _mm512_adds_epi16(_mm512_packs_epi32(rounded(acc[r][0]), rounded(acc[r][1])), zero); };
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r += 2, out += 2 * product.out_row) {
+      const __m512i bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(words(r), words(r + 1 < kRows ? r + 1 : r)), lo), hi);
+      const __m512i pair = _mm512_permutexvar_epi32(order, bytes);
+      StoreRow(out, mask, _mm512_castsi512_si256(pair));
+      if (r + 1 < kRows) StoreRow(out + product.out_row, mask, _mm512_extracti64x4_epi64(pair, 1));
+    }
+  }
+
+  // Masked stores are slow on some CPUs.
+  OMKIT_INLINE static void StoreRow(uint8_t* to, uint32_t mask, __m256i bytes) {
+    if (mask == 0xffffffffu) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bytes);
+    else _mm256_mask_storeu_epi8(to, mask, bytes);
   }
 };
 

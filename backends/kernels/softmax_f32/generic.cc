@@ -19,9 +19,39 @@ OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ?
 // Lines of neighbouring elements that are computed together, so that no line waits for its own sums.
 constexpr int kTogether = 4;
 
-// kWhole: contiguous on both sides and a multiple of kWidth long.
-template <int kLines, bool kWhole>
-__attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm) {
+// The rounding to uint8 of numbers in [0, 1], QuantizeValue of base/quant.h. Where a fused multiply-add is an instruction, the quotient comes
+// from the reciprocal and one correction by the remainder (P. Markstein, "Computation of elementary functions on the IBM RISC System/6000",
+// 1990). Tried with all 2^23 mantissas of the scale: near the halves between two integers, where rounding decides, it is the quotient's float.
+struct Rounder {
+  F32 scale, minus_scale, reciprocal;
+  bool corrects;
+  Rounding to;
+
+  OMKIT_INLINE LanesU8 Bytes(F32 x) const {
+    F32 quotient;
+#if defined(__FMA__) || defined(__aarch64__)
+    if (corrects) {
+      const F32 near = x * reciprocal;
+      quotient = Fma(Fma(near, minus_scale, x), reciprocal, near);
+    } else  // NOLINT(readability/braces)
+#endif
+      quotient = x / scale;
+    LanesF32 lanes;
+    static_assert(sizeof lanes == sizeof quotient, "sixteen floats");
+    __builtin_memcpy(&lanes, &quotient, sizeof lanes);
+    return Round(ZeroIfNan(lanes), to);
+  }
+};
+Rounder MakeRounder(const SoftmaxF32Params& p) {
+  return {Set(p.scale), Set(-p.scale), Set(1.0f / p.scale), p.scale > 1e-30f && p.scale < 1e30f, MakeRounding(p.zero_point, 0, 255)};
+}
+
+// What becomes of e^(x - max) and its sum.
+enum class End { kSoftmax, kLogSoftmax, kBytes };
+
+// kWhole: contiguous on both sides and a multiple of kWidth long. kBytes writes its exponentials to lines[].out, its results to `bytes`.
+template <int kLines, bool kWhole, End kEnd>
+__attribute__((noinline)) void AlongAxis(const Line* lines, const Rounder* rounder, uint8_t* const* bytes) {
   const int64_t count = lines[0].count, in_stride = kWhole ? 1 : lines[0].in_stride, out_stride = kWhole ? 1 : lines[0].out_stride;
   const float* in[kLines];
   float* out[kLines];
@@ -45,40 +75,36 @@ __attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm) {
 #pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
       const F32 shifted = read(in[r] + i * in_stride, lanes) - top[r];
-      const F32 e = Exp(shifted);
+      const F32 e = ExpNonPositive(shifted);
       sum[r] = sum[r] + Keep(e, lanes, 0.0f);
-      write(out[r] + i * out_stride, logarithm ? shifted : e, lanes);
+      write(out[r] + i * out_stride, kEnd == End::kLogSoftmax ? shifted : e, lanes);
     }
   }
-  for (int r = 0; r < kLines; ++r) total[r] = logarithm ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
+  const Rounder round = kEnd == End::kBytes ? *rounder : Rounder();  // a copy, which the stores of bytes cannot change
+  for (int r = 0; r < kLines; ++r) total[r] = kEnd == End::kLogSoftmax ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
   for (int64_t i = 0; i < count; i += kWidth) {
     const int lanes = kWhole ? kWidth : LanesAt(i, count);
 #pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
       float* to = out[r] + i * out_stride;
       const F32 v = kWhole ? Load(to) : LoadStrided(to, out_stride, lanes);
-      write(to, logarithm ? v - total[r] : v * total[r], lanes);
+      if constexpr (kEnd == End::kBytes) StoreSome(bytes[r] + i, round.Bytes(v * total[r]), lanes);
+      else write(to, kEnd == End::kLogSoftmax ? v - total[r] : v * total[r], lanes);
     }
   }
 }
 
-void RunLines(const Line* lines, int together, bool logarithm) {
+template <End kEnd>
+void RunLines(const Line* lines, int together, const Rounder* rounder = nullptr, uint8_t* const* bytes = nullptr) {
   const bool whole = lines[0].in_stride == 1 && lines[0].out_stride == 1 && lines[0].count % kWidth == 0;
-  if (together == kTogether) whole ? AlongAxis<kTogether, true>(lines, logarithm) : AlongAxis<kTogether, false>(lines, logarithm);
-  else whole ? AlongAxis<1, true>(lines, logarithm) : AlongAxis<1, false>(lines, logarithm);
-}
-
-// `together` lines, each made in float in `work` ([together][width]) and rounded to `to`.
-OMKIT_INLINE void AlongAxisToU8(const SoftmaxF32Params& p, Line* lines, uint8_t* const* to, int together, float* work, int64_t width) {
-  for (int r = 0; r < together; ++r) lines[r].out = work + r * width;
-  RunLines(lines, together, false);
-  const Rounding rounding = MakeRounding(p.zero_point, 0, 255);
-  for (int r = 0; r < together; ++r) {
-    for (int64_t i = 0; i < lines[r].count; i += kLanes) {
-      const LanesF32 v = Load<LanesF32>(lines[r].out + i) / Splat(p.scale);
-      StoreSome(to[r] + i, Round(ZeroIfNan(v), rounding), LanesAt(i, lines[r].count));
-    }
+  if (together == kTogether) {
+    whole ? AlongAxis<kTogether, true, kEnd>(lines, rounder, bytes) : AlongAxis<kTogether, false, kEnd>(lines, rounder, bytes);
+  } else {
+    whole ? AlongAxis<1, true, kEnd>(lines, rounder, bytes) : AlongAxis<1, false, kEnd>(lines, rounder, bytes);
   }
+}
+void RunLines(const Line* lines, int together, bool logarithm) {
+  logarithm ? RunLines<End::kLogSoftmax>(lines, together) : RunLines<End::kSoftmax>(lines, together);
 }
 
 // `lanes` neighbours, `in_lane` and `out_lane` elements apart, each with its own softmax.
@@ -88,7 +114,7 @@ void AcrossAxis(const Line& l, int64_t in_lane, int64_t out_lane, int lanes, boo
   F32 sum = Set(0.0f);
   for (int64_t i = 0; i < l.count; ++i) {
     const F32 shifted = LoadStrided(l.in + i * l.in_stride, in_lane, lanes) - max;
-    const F32 e = Exp(shifted);
+    const F32 e = ExpNonPositive(shifted);
     sum = sum + e;
     StoreStrided(l.out + i * l.out_stride, out_lane, logarithm ? shifted : e, lanes);
   }
@@ -129,6 +155,8 @@ void SoftmaxF32(const KernelArgs& args) {
   if (p.quantized) {
     uint8_t* bytes = static_cast<uint8_t*>(args.operands[1]) + p.out.offset;
     const int64_t count = p.in.dims[p.axis], width = (count + kLanes - 1) / kLanes * kLanes;
+    const Rounder rounder = MakeRounder(p);
+    float* work = static_cast<float*>(args.scratch);
     for (int64_t at = part.begin; at < part.end;) {
       const int together = part.end - at >= kTogether ? kTogether : 1;
       Line lines[kTogether];
@@ -136,9 +164,10 @@ void SoftmaxF32(const KernelArgs& args) {
       for (int r = 0; r < together; ++r) {
         lines[r] = line_at(at + r);
         to[r] = bytes + (lines[r].out - out);
+        lines[r].out = work + r * width;
         lines[r].out_stride = 1;
       }
-      AlongAxisToU8(p, lines, to, together, static_cast<float*>(args.scratch), width);
+      RunLines<End::kBytes>(lines, together, &rounder, to);
       at += together;
     }
     return;
