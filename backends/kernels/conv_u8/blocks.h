@@ -74,6 +74,7 @@ struct Blocks {
 struct BlockConstants {
   const int32_t* bias;
   const float* multiplier;
+  int32_t may_leave_int32;  // 1: a scaled sum may be 2^31 or more
 };
 
 }  // namespace

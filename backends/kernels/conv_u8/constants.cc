@@ -1,5 +1,6 @@
 #include "backends/kernels/conv_u8/constants.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "backends/kernels/conv_u8/blocks.h"
@@ -22,6 +23,20 @@ int32_t TermOf(const Blocks& blocks, const ConvU8Params& p, const uint8_t* packe
   int32_t term;
   std::memcpy(&term, packed + (slot - within) * blocks.SlotBytes(int64_t{p.kernel_h} * p.kernel_w, channels) + within * 4, 4);
   return term;
+}
+
+// Whether a sum times its multiplier, and the residual, can leave int32 for some input. Weights are counted as the largest there are.
+bool MayLeaveInt32(const ConvU8Params& p, const uint8_t* bias, const uint8_t* multiplier) {
+  const double products = 255.0 * 128.0 * static_cast<double>(p.in.dims[3] / p.groups) * p.kernel_h * p.kernel_w;
+  const double residual = p.has_residual ? 255.0 * std::fabs(static_cast<double>(p.residual_multiplier)) : 0.0;
+  for (int64_t i = 0; i < p.out.dims[3]; ++i) {
+    int32_t b;
+    float m;
+    std::memcpy(&b, bias + i * 4, 4);
+    std::memcpy(&m, multiplier + i * 4, 4);
+    if (!((products + std::fabs(static_cast<double>(b))) * std::fabs(static_cast<double>(m)) + residual < 2147483000.0)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -49,7 +64,8 @@ const void* LayOutConvU8Constants(Isa isa, const ConvU8Params& p, void* const* o
     std::memcpy(laid_bias + i * 4, &value, 4);
     std::memcpy(laid_multiplier + i * 4, multiplier + (group * per_group + channel) * 4, 4);
   }
-  const BlockConstants constants = {reinterpret_cast<const int32_t*>(laid_bias), reinterpret_cast<const float*>(laid_multiplier)};
+  const BlockConstants constants = {reinterpret_cast<const int32_t*>(laid_bias), reinterpret_cast<const float*>(laid_multiplier),
+                                    MayLeaveInt32(p, bias, multiplier)};
   std::memcpy(memory, &constants, sizeof constants);
   return memory;
 }

@@ -8,7 +8,7 @@
 namespace omkit::kernels {
 namespace {
 
-constexpr int kTile = 7, kHalfTile = 8;
+constexpr int kTile = 7, kHalfTile = 8, kLimitedTile = 2;
 
 // Constants of the epilogue.
 struct Finish {
@@ -20,7 +20,13 @@ struct Finish {
 
 OMKIT_INLINE uint32_t MaskOf(const Block& b) { return b.count >= 32 ? 0xffffffffu : (1u << b.count) - 1; }
 
-enum class Mode { kPlain, kResidual, kFloat };
+// kLimited is kPlain and kResidual for scaled sums that may leave int32; it is rare, and small rather than fast.
+enum class Mode { kPlain, kResidual, kLimited, kFloat };
+
+template <Mode kMode>
+OMKIT_INLINE __m512i Rounded(__m512 v) {
+  return kMode == Mode::kLimited ? RoundBelow(v) : _mm512_cvtps_epi32(v);
+}
 
 // Accumulators are reached by constant indices only, never by a loop variable: a loop would make GCC 12 keep them in memory until
 // after unrolling and then copy every one twice per step.
@@ -131,7 +137,7 @@ OMKIT_INLINE void Scale(const Block& b, const Finish& f, const __m512i (&acc)[kH
                         __m512 (&v)[kHalves]) {
   v[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[0]), multiplier[0]);
   if constexpr (kHalves == 2) v[1] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[1]), multiplier[1]);
-  if (kMode == Mode::kResidual || (kMode == Mode::kFloat && f.has_residual)) {
+  if (kMode == Mode::kResidual || (kMode != Mode::kPlain && f.has_residual)) {
     __m512 side[kHalves];
     LoadResidual<kHalves>(b, f, residual, side);
     v[0] = _mm512_add_ps(v[0], side[0]);
@@ -206,8 +212,8 @@ OMKIT_INLINE void FinishPixels(const Block& b, const Finish& f, const __m512i (&
   __m512 v[kHalves];
   Scale<kMode, kHalves>(b, f, acc[kPixel], multiplier, residual[kPixel], v);
   if constexpr (kMode == Mode::kFloat) StoreFloats<kHalves>(b, f, v, out[kPixel]);
-  else if constexpr (kHalves == 1) packed[kPixel] = _mm512_cvtps_epi32(v[0]);
-  else packed[kPixel] = _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1])), f.zero_point);
+  else if constexpr (kHalves == 1) packed[kPixel] = Rounded<kMode>(v[0]);
+  else packed[kPixel] = _mm512_adds_epi16(_mm512_packs_epi32(Rounded<kMode>(v[0]), Rounded<kMode>(v[1])), f.zero_point);
   if constexpr (kPixel + 1 < kPixels) FinishPixels<kPixel + 1, kMode>(b, f, acc, multiplier, out, residual, packed);
 }
 
@@ -253,6 +259,7 @@ TileFunction PickTile(int pixels, bool whole) {
 template <int kHalves>
 TileFunction PickTile(Mode mode, int pixels, bool whole) {
   if (mode == Mode::kFloat) return PickTile<kHalves, Mode::kFloat, false>(pixels);
+  if (mode == Mode::kLimited) return pixels == 1 ? Tile<1, kHalves, Mode::kLimited, false> : Tile<kLimitedTile, kHalves, Mode::kLimited, false>;
   return mode == Mode::kResidual ? PickTile<kHalves, Mode::kResidual>(pixels, whole) : PickTile<kHalves, Mode::kPlain>(pixels, whole);
 }
 
@@ -331,7 +338,7 @@ void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, 
   if (const ShortFunction run = count >= kShortTile ? PickShort(b, mode, half, whole) : nullptr) {
     return run(b, f, pixels, count);
   }
-  const int tile = half ? kHalfTile : kTile;
+  const int tile = mode == Mode::kLimited ? kLimitedTile : half ? kHalfTile : kTile;
   const auto pick = [&](int n) { return half ? PickTile<1>(mode, n, whole) : PickTile<2>(mode, n, whole); };
   const TileFunction full = pick(tile);
   int i = 0;
@@ -348,7 +355,8 @@ void Run(const ConvU8Params& p, const KernelArgs& args) {
                     p.residual_multiplier,
                     p.act_min,
                     p.act_max};
-  const Mode mode = p.float_output ? Mode::kFloat : p.has_residual ? Mode::kResidual : Mode::kPlain;
+  const bool limited = static_cast<const BlockConstants*>(args.state)->may_leave_int32 != 0;
+  const Mode mode = p.float_output ? Mode::kFloat : limited ? Mode::kLimited : p.has_residual ? Mode::kResidual : Mode::kPlain;
   ForBlocks(p, args, kZmmLayout, kTile, [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); });
 }
 

@@ -56,7 +56,7 @@ OMKIT_INLINE void ScaleYmm(const YmmFinish& f, __m256i first, __m256i second, co
 
 // Sixteen channels as 16-bit words with the zero point added, in channel order.
 OMKIT_INLINE __m256i RoundYmm(const YmmFinish& f, const __m256 (&v)[2]) {
-  return _mm256_adds_epi16(_mm256_packs_epi32(_mm256_cvtps_epi32(v[0]), _mm256_cvtps_epi32(v[1])), f.zero_point);
+  return _mm256_adds_epi16(_mm256_packs_epi32(RoundBelow(v[0]), RoundBelow(v[1])), f.zero_point);
 }
 
 // Two pixels of RoundYmm.

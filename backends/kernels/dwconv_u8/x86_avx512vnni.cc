@@ -160,8 +160,8 @@ OMKIT_INLINE void Finish(const Strip& s, const Cursor<kJoined>& at, const Slots&
     for (int v = 0; v < 4; ++v) value[v] = _mm512_min_ps(hi, _mm512_max_ps(lo, value[v]));
     ScatterFloats<kJoined>(s, at.out, value);
   } else {
-    const __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(value[0]), _mm512_cvtps_epi32(value[1]));
-    const __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(value[2]), _mm512_cvtps_epi32(value[3]));
+    const __m512i low = _mm512_packs_epi32(RoundBelow(value[0]), RoundBelow(value[1]));
+    const __m512i high = _mm512_packs_epi32(RoundBelow(value[2]), RoundBelow(value[3]));
     const __m512i bytes = _mm512_packus_epi16(_mm512_adds_epi16(low, s.zero_point), _mm512_adds_epi16(high, s.zero_point));
     Scatter<kJoined, kWhole>(s, at.out, _mm512_min_epu8(_mm512_max_epu8(bytes, s.clamp_min), s.clamp_max));
   }

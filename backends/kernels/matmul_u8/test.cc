@@ -54,7 +54,7 @@ Case RandomCase(Random& random, int b_order) {
   p.b_zero = zeros[Pick(random, 0, 3)];
   p.out_zero = zeros[Pick(random, 0, 3)];
   // A power of two makes exact halves common.
-  p.multiplier = Pick(random, 0, 1) ? 1.0f / 1024 : static_cast<float>(Pick(random, 1, 1000)) * 1e-6f;
+  p.multiplier = Pick(random, 0, 7) == 0 ? 1e7f : Pick(random, 0, 1) ? 1.0f / 1024 : static_cast<float>(Pick(random, 1, 1000)) * 1e-6f;
   p.clamp_min = Pick(random, 0, 1) ? 0 : static_cast<int32_t>(Pick(random, 0, 255));
   p.clamp_max = Pick(random, 0, 1) ? 255 : static_cast<int32_t>(Pick(random, p.clamp_min, 255));
   p.act_min = Pick(random, 0, 1) ? -kInf : -3.0f;

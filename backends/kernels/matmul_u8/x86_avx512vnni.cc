@@ -155,13 +155,11 @@ struct Vnni {
       }
       return;
     }
-    // Saturating packs do the clamp of RoundToQuantized to [0, 255], the narrower clamp follows on bytes. Too large floats would become
-    // the smallest integer, hence the limit.
-    const __m512 limit = _mm512_set1_ps(65536.0f);
+    // Saturating packs do the clamp of RoundToQuantized to [0, 255]; the narrower clamp follows on bytes.
     const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(p.out_zero));
     const __m512i lo = _mm512_set1_epi8(static_cast<char>(p.clamp_min)), hi = _mm512_set1_epi8(static_cast<char>(p.clamp_max));
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const auto rounded = [&](__m512i sum) { return _mm512_cvtps_epi32(_mm512_min_ps(limit, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier))); };
+    const auto rounded = [&](__m512i sum) { return RoundBelow(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier)); };
     const auto words = [&](int r) { return _mm512_adds_epi16(_mm512_packs_epi32(rounded(acc[r][0]), rounded(acc[r][1])), zero); };
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r += 2, out += 2 * product.out_row) {

@@ -46,12 +46,9 @@ Rounder MakeRounder(const SoftmaxF32Params& p) {
   return {Set(p.scale), Set(-p.scale), Set(1.0f / p.scale), p.scale > 1e-30f && p.scale < 1e30f, MakeRounding(p.zero_point, 0, 255)};
 }
 
-// What becomes of e^(x - max) and its sum.
-enum class End { kSoftmax, kLogSoftmax, kBytes };
-
 // kWhole: contiguous on both sides and a multiple of kWidth long. kBytes writes its exponentials to lines[].out, its results to `bytes`.
-template <int kLines, bool kWhole, End kEnd>
-__attribute__((noinline)) void AlongAxis(const Line* lines, const Rounder* rounder, uint8_t* const* bytes) {
+template <int kLines, bool kWhole, bool kBytes>
+__attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm, const Rounder* rounder, uint8_t* const* bytes) {
   const int64_t count = lines[0].count, in_stride = kWhole ? 1 : lines[0].in_stride, out_stride = kWhole ? 1 : lines[0].out_stride;
   const float* in[kLines];
   float* out[kLines];
@@ -77,34 +74,29 @@ __attribute__((noinline)) void AlongAxis(const Line* lines, const Rounder* round
       const F32 shifted = read(in[r] + i * in_stride, lanes) - top[r];
       const F32 e = ExpNonPositive(shifted);
       sum[r] = sum[r] + Keep(e, lanes, 0.0f);
-      write(out[r] + i * out_stride, kEnd == End::kLogSoftmax ? shifted : e, lanes);
+      write(out[r] + i * out_stride, !kBytes && logarithm ? shifted : e, lanes);
     }
   }
-  const Rounder round = kEnd == End::kBytes ? *rounder : Rounder();  // a copy, which the stores of bytes cannot change
-  for (int r = 0; r < kLines; ++r) total[r] = kEnd == End::kLogSoftmax ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
+  const Rounder round = kBytes ? *rounder : Rounder();  // a copy, which the stores of bytes cannot change
+  for (int r = 0; r < kLines; ++r) total[r] = !kBytes && logarithm ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
   for (int64_t i = 0; i < count; i += kWidth) {
     const int lanes = kWhole ? kWidth : LanesAt(i, count);
 #pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
       float* to = out[r] + i * out_stride;
       const F32 v = kWhole ? Load(to) : LoadStrided(to, out_stride, lanes);
-      if constexpr (kEnd == End::kBytes) StoreSome(bytes[r] + i, round.Bytes(v * total[r]), lanes);
-      else write(to, kEnd == End::kLogSoftmax ? v - total[r] : v * total[r], lanes);
+      if constexpr (kBytes) StoreSome(bytes[r] + i, round.Bytes(v * total[r]), lanes);
+      else write(to, !kBytes && logarithm ? v - total[r] : v * total[r], lanes);
     }
   }
 }
 
-template <End kEnd>
-void RunLines(const Line* lines, int together, const Rounder* rounder = nullptr, uint8_t* const* bytes = nullptr) {
+template <bool kBytes>
+void RunLines(const Line* lines, int together, bool logarithm, const Rounder* rounder, uint8_t* const* bytes) {
   const bool whole = lines[0].in_stride == 1 && lines[0].out_stride == 1 && lines[0].count % kWidth == 0;
-  if (together == kTogether) {
-    whole ? AlongAxis<kTogether, true, kEnd>(lines, rounder, bytes) : AlongAxis<kTogether, false, kEnd>(lines, rounder, bytes);
-  } else {
-    whole ? AlongAxis<1, true, kEnd>(lines, rounder, bytes) : AlongAxis<1, false, kEnd>(lines, rounder, bytes);
-  }
-}
-void RunLines(const Line* lines, int together, bool logarithm) {
-  logarithm ? RunLines<End::kLogSoftmax>(lines, together) : RunLines<End::kSoftmax>(lines, together);
+  if (together < kTogether) return AlongAxis<1, false, kBytes>(lines, logarithm, rounder, bytes);
+  whole ? AlongAxis<kTogether, true, kBytes>(lines, logarithm, rounder, bytes)
+        : AlongAxis<kTogether, false, kBytes>(lines, logarithm, rounder, bytes);
 }
 
 // `lanes` neighbours, `in_lane` and `out_lane` elements apart, each with its own softmax.
@@ -167,7 +159,7 @@ void SoftmaxF32(const KernelArgs& args) {
         lines[r].out = work + r * width;
         lines[r].out_stride = 1;
       }
-      RunLines<End::kBytes>(lines, together, &rounder, to);
+      RunLines<true>(lines, together, false, &rounder, to);
       at += together;
     }
     return;
@@ -177,11 +169,11 @@ void SoftmaxF32(const KernelArgs& args) {
     for (; at + kTogether <= part.end; at += kTogether) {
       Line lines[kTogether];
       for (int r = 0; r < kTogether; ++r) lines[r] = line_at(at + r);
-      RunLines(lines, kTogether, p.log_softmax);
+      RunLines<false>(lines, kTogether, p.log_softmax, nullptr, nullptr);
     }
     for (; at < part.end; ++at) {
       const Line line = line_at(at);
-      RunLines(&line, 1, p.log_softmax);
+      RunLines<false>(&line, 1, p.log_softmax, nullptr, nullptr);
     }
     return;
   }
