@@ -138,8 +138,10 @@ OMKIT_INLINE void DotStep(const int8x16_t (&x)[kRows], const int8_t* w, DotSums<
   for (int q = 0; q < kQuads / 2; ++q) first[q] = vld1q_s8(w + 16 * q), second[q] = vld1q_s8(w + 8 * kQuads + 16 * q);
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    const int8x16_t x01 = vreinterpretq_s8_s16(vdupq_laneq_s16(vreinterpretq_s16_s8(x[r]), 2 * kStep));
-    const int8x16_t x23 = vreinterpretq_s8_s16(vdupq_laneq_s16(vreinterpretq_s16_s8(x[r]), 2 * kStep + 1));
+    int8x16_t x01 = vreinterpretq_s8_s16(vdupq_laneq_s16(vreinterpretq_s16_s8(x[r]), 2 * kStep));
+    int8x16_t x23 = vreinterpretq_s8_s16(vdupq_laneq_s16(vreinterpretq_s16_s8(x[r]), 2 * kStep + 1));
+    // One row after the other, for the same reason.
+    if (r > 0) asm volatile("" : "+w"(x01), "+w"(x23), "+w"(sums->v[r - 1][kQuads - 1]));
 #pragma GCC unroll 2
     for (int q = 0; q < kQuads / 2; ++q) {
       int16x8_t low = vmull_s8(vget_low_s8(first[q]), vget_low_s8(x01)), high = vmull_high_s8(first[q], x01);

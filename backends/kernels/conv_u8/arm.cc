@@ -26,11 +26,36 @@ OMKIT_INLINE void FinishPixels(const Block& b, const QuadFinish& f, const DotSum
   if constexpr (kRow + 1 < kRows) FinishPixels<kRow + 1>(b, f, sums, multiplier, pixels, at, count);
 }
 
-// Pixels [at, at + count) of the list; count <= kRows, and a smaller one computes its last pixel several times.
+template <int kQuads>
+OMKIT_INLINE void LoadMultiplier(const Block& b, float32x4_t (&multiplier)[kQuads]) {
+#pragma GCC unroll 4
+  for (int q = 0; q < kQuads; ++q) multiplier[q] = vld1q_f32(b.multiplier + 4 * q);
+}
+
+// Out of line, so that its needs do not take registers from the loop over the taps.
 template <int kRows, int kQuads>
-__attribute__((noinline)) void Tile(const Block& block, const QuadFinish& finish, const Pixels& pixels, int at, int count) {
+__attribute__((noinline)) void FinishTile(const Block& block, const QuadFinish& finish, const DotSums<kRows, kQuads>& sums, const Pixels& pixels,
+                                          int at, int count) {
   const Block b = block;  // local copies cannot be changed by the stores of bytes
   const QuadFinish f = finish;
+  float32x4_t multiplier[kQuads];
+  LoadMultiplier<kQuads>(b, multiplier);
+  FinishPixels<0>(b, f, sums, multiplier, pixels, at, count);
+}
+
+template <int kRow, int kRows, int kQuads>
+OMKIT_INLINE void FinishPlainPixels(int64_t oc, const QuadRounding& rounding, const DotSums<kRows, kQuads>& sums,
+                                    const float32x4_t (&multiplier)[kQuads], uint8_t* const* out, int count) {
+  if (kRow != 0 && kRow >= count) return;
+  int32x4_t acc[kQuads];
+  DotRow<kRow>(sums, acc);
+  FinishPlain<kQuads>(rounding, acc, multiplier, out[kRow] + oc);
+  if constexpr (kRow + 1 < kRows) FinishPlainPixels<kRow + 1>(oc, rounding, sums, multiplier, out, count);
+}
+
+// Pixels [at, at + count) of the list; count <= kRows, and a smaller one computes its last pixel several times.
+template <int kRows, int kQuads>
+__attribute__((noinline)) void Tile(const Block& b, const QuadFinish& f, const Pixels& pixels, int at, int count) {
   const uint8_t* p[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) p[r] = pixels.in[at + (r < count ? r : count - 1)] + b.in_offset;
@@ -43,10 +68,14 @@ __attribute__((noinline)) void Tile(const Block& block, const QuadFinish& finish
       w = DotAdd<kRows, kQuads>(p, begin, begin + b.run_bytes, w, &sums);
     }
   }
+  if (!f.plain() || b.count != 4 * kQuads) {
+    const DotSums<kRows, kQuads> copy = sums;
+    return FinishTile<kRows, kQuads>(b, f, copy, pixels, at, count);
+  }
+  const QuadRounding rounding = f.rounding;  // a local copy cannot be changed by the stores of bytes
   float32x4_t multiplier[kQuads];
-#pragma GCC unroll 4
-  for (int q = 0; q < kQuads; ++q) multiplier[q] = vld1q_f32(b.multiplier + 4 * q);
-  FinishPixels<0>(b, f, sums, multiplier, pixels, at, count);
+  LoadMultiplier<kQuads>(b, multiplier);
+  FinishPlainPixels<0>(b.oc, rounding, sums, multiplier, pixels.out + at, count);
 }
 
 template <int kRows, int kQuads>

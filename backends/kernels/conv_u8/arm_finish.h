@@ -14,6 +14,7 @@ struct QuadFinish {
   uint8x8_t residual_zero;
   float residual_multiplier, act_min, act_max;
   bool has_residual, to_float;
+  bool plain() const { return !has_residual && !to_float; }
 };
 
 [[maybe_unused]] OMKIT_INLINE QuadFinish MakeQuadFinish(const ConvU8Params& p) {
@@ -24,6 +25,17 @@ struct QuadFinish {
           p.act_max,
           p.has_residual != 0,
           p.float_output != 0};
+}
+
+// All of 16 (8) channels, uint8 and without a residual.
+template <int kQuads>
+OMKIT_INLINE void FinishPlain(const QuadRounding& rounding, const int32x4_t (&acc)[kQuads], const float32x4_t (&multiplier)[kQuads], uint8_t* out) {
+  float32x4_t v[kQuads];
+#pragma GCC unroll 4
+  for (int q = 0; q < kQuads; ++q) v[q] = vmulq_f32(vcvtq_f32_s32(acc[q]), multiplier[q]);
+  const uint8x16_t bytes = RoundQuads<kQuads>(v, rounding);
+  if constexpr (kQuads == 4) vst1q_u8(out, bytes);
+  else vst1_u8(out, vget_low_u8(bytes));
 }
 
 // Writes `count` channels at `out` (uint8, or float with to_float); `residual` points to the same channels or is not read.

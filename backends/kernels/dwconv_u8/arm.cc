@@ -10,6 +10,8 @@
 namespace omkit::kernels {
 namespace {
 
+// kPlain: uint8 outputs without a residual.
+template <bool kPlain>
 struct Quads {
   struct Sums {
     int32x4_t v[4];
@@ -27,7 +29,7 @@ struct Quads {
 
   static OMKIT_INLINE Finish MakeFinish(const DwConvU8Params& p) { return MakeQuadFinish(p); }
 
-  static OMKIT_INLINE void Bias(const Strip<Quads>& s, Sums* acc) {
+  static OMKIT_INLINE void Bias(const Strip<Quads<kPlain>>& s, Sums* acc) {
 #pragma GCC unroll 4
     for (int q = 0; q < 4; ++q) acc->v[q] = vld1q_s32(s.bias + 4 * q);
   }
@@ -43,7 +45,7 @@ struct Quads {
   }
 
   template <bool kWhole>
-  static OMKIT_INLINE Column Load(const Strip<Quads>& s, const uint8_t* from, int group, int kernel_h) {
+  static OMKIT_INLINE Column Load(const Strip<Quads<kPlain>>& s, const uint8_t* from, int group, int kernel_h) {
     Bytes row[4];
     row[0] = LoadRow<kWhole>(from + 4 * group * s.row_step, s.count);
 #pragma GCC unroll 3
@@ -97,11 +99,13 @@ struct Quads {
 #endif
   }
 
-  static OMKIT_INLINE void Store(const Strip<Quads>& s, const Sums& acc, const uint8_t* residual, uint8_t* out) {
+  template <bool kWhole>
+  static OMKIT_INLINE void Store(const Strip<Quads<kPlain>>& s, const Sums& acc, const uint8_t* residual, uint8_t* out) {
     float32x4_t multiplier[4];
 #pragma GCC unroll 4
     for (int q = 0; q < 4; ++q) multiplier[q] = vld1q_f32(s.multiplier + 4 * q);
-    FinishQuads<4>(s.finish, acc.v, multiplier, residual, out, s.count);
+    if constexpr (kPlain && kWhole) FinishPlain<4>(s.finish.rounding, acc.v, multiplier, out);
+    else FinishQuads<4>(s.finish, acc.v, multiplier, residual, out, s.count);
   }
 };
 
@@ -109,7 +113,12 @@ struct Quads {
 
 namespace OMKIT_TIER_NAMESPACE {
 
-void DwConvU8(const KernelArgs& args) { RunStrips<Quads>(args); }
+void DwConvU8(const KernelArgs& args) {
+  DwConvU8Params p;
+  LoadParams(args, &p);
+  if (MakeQuadFinish(p).plain()) RunStrips<Quads<true>>(args);
+  else RunStrips<Quads<false>>(args);
+}
 
 }  // namespace OMKIT_TIER_NAMESPACE
 }  // namespace omkit::kernels

@@ -6,9 +6,9 @@
 //   kGroupRows                  vertical taps of a slot; the weights of a group are kDwGroupBytes
 //   MakeFinish(params)
 //   Bias(strip, &sums)
-//   Load<kWhole>(strip, from, group, kernel_h)    kernel rows behind kernel_h count as zero
+//   Load<kWhole>(strip, from, group, kernel_h)    kernel rows behind kernel_h count as zero; kWhole: all 16 channels exist
 //   MultiplyAdd(column, weights, rows, &sums)     `rows` of the group's rows exist
-//   Store(strip, sums, residual, out)
+//   Store<kWhole>(strip, sums, residual, out)
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_STRIP_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_STRIP_H_
 
@@ -77,7 +77,7 @@ struct Fast {
   static OMKIT_INLINE void Round(const Strip<Ops>& s, const uint8_t* in, int64_t step, const uint8_t* residual, uint8_t* out, Sums (&acc)[kDepth]) {
     if constexpr (kDone < kDepth) {
       Step<(kDepth - 1 + kDone) % kDepth>(s, kStride, in, acc);
-      Ops::Store(s, acc[kDone], residual, out);
+      Ops::template Store<kWhole>(s, acc[kDone], residual, out);
       Round<kDone + 1>(s, in + step, step, residual + s.residual_step, out + s.out_step, acc);
     }
   }
@@ -102,7 +102,7 @@ struct Fast {
     for (; t < s.pixels + kDepth - 1; ++t) {
       const int64_t left = (s.pixels - 1) * kStride + kKernel - t * kStride;
       Step<kDepth - 1>(s, left < kStride ? static_cast<int>(left) : kStride, in, acc);
-      Ops::Store(s, acc[0], residual, out);
+      Ops::template Store<kWhole>(s, acc[0], residual, out);
       in += step;
       residual += s.residual_step;
       out += s.out_step;
@@ -125,7 +125,7 @@ void RunGeneral(const Strip<Ops>& s) {
         Ops::MultiplyAdd(column, s.weights + (x * groups + group) * kDwGroupBytes, s.kernel_h - group * Ops::kGroupRows, &acc);
       }
     }
-    Ops::Store(s, acc, s.residual + i * s.residual_step, s.out + i * s.out_step);
+    Ops::template Store<kWhole>(s, acc, s.residual + i * s.residual_step, s.out + i * s.out_step);
   }
 }
 

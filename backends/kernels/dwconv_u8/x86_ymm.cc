@@ -41,6 +41,7 @@ struct Pairs {
     acc->v[1] = MultiplyAddWords(acc->v[1], x.v[1], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 32)));
   }
 
+  template <bool kWhole>
   static OMKIT_INLINE void Store(const Strip<Pairs>& s, const Sums& acc, const uint8_t* residual, uint8_t* out) {
     __m256 v[2];
     ScaleYmm(s.finish, acc.v[0], acc.v[1], s.multiplier, residual, s.count, v);
