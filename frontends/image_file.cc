@@ -1,5 +1,7 @@
 #include "frontends/image_file.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -20,27 +22,62 @@ absl::Status CheckImageSize(int64_t width, int64_t height) {
   return absl::OkStatus();
 }
 
+namespace {
+
+bool IsJpeg(absl::string_view bytes) { return absl::StartsWith(bytes, "\xff\xd8"); }
+bool IsPng(absl::string_view bytes) { return absl::StartsWith(bytes, "\x89PNG\r\n\x1a\n"); }
+bool IsJpeg2000(absl::string_view bytes) {
+  return absl::StartsWith(bytes, kJ2kStart) || absl::StartsWith(bytes, absl::string_view("\0\0\0\x0cjP  \r\n\x87\n", 12));
+}
+bool IsTiff(absl::string_view bytes) {
+  for (const absl::string_view start : {absl::string_view("II*\0", 4), absl::string_view("MM\0*", 4), absl::string_view("II+\0", 4)}) {
+    if (absl::StartsWith(bytes, start)) return true;
+  }
+  return false;
+}
+bool IsWebp(absl::string_view bytes) { return bytes.size() >= 16 && absl::StartsWith(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP"; }
+
+struct Format {
+  bool (*starts)(absl::string_view bytes);
+  absl::StatusOr<Image> (*decode)(absl::string_view bytes);
+  std::vector<absl::string_view> suffixes;
+};
+
+const std::vector<Format>& Formats() {
+  static const auto* const formats = new std::vector<Format>{
+      {IsJpeg, DecodeJpeg, {".jpg", ".jpeg"}},
+      {IsPng, DecodePng, {".png"}},
+      {IsBmp, DecodeBmp, {".bmp"}},
+      {IsPnm, DecodePnm, {".ppm", ".pgm", ".pbm", ".pnm"}},
+      {IsTiff, DecodeTiff, {".tif", ".tiff"}},
+      {IsWebp, DecodeWebp, {".webp"}},
+      {IsJpeg2000, DecodeJpeg2000, {".jp2", ".j2k"}},
+  };
+  return *formats;
+}
+
+}  // namespace
+
 bool IsImageFileName(absl::string_view name) {
-  for (const absl::string_view suffix : {".jpg", ".jpeg", ".png"}) {
-    if (absl::EndsWithIgnoreCase(name, suffix)) return true;
+  for (const Format& format : Formats()) {
+    for (const absl::string_view suffix : format.suffixes) {
+      if (absl::EndsWithIgnoreCase(name, suffix)) return true;
+    }
   }
   return false;
 }
 
-namespace {
-
-constexpr absl::string_view kJpegStart = "\xff\xd8";
-constexpr absl::string_view kPngStart = "\x89PNG\r\n\x1a\n";
-
-}  // namespace
-
-bool StartsAsImage(absl::string_view bytes) { return absl::StartsWith(bytes, kJpegStart) || absl::StartsWith(bytes, kPngStart); }
+bool StartsAsImage(absl::string_view bytes) {
+  return std::any_of(Formats().begin(), Formats().end(), [bytes](const Format& format) { return format.starts(bytes); });
+}
 
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes) {
-  if (absl::StartsWith(bytes, kJpegStart)) return DecodeJpeg(bytes);
-  if (absl::StartsWith(bytes, kPngStart)) return DecodePng(bytes);
+  for (const Format& format : Formats()) {
+    if (format.starts(bytes)) return format.decode(bytes);
+  }
   if (bytes.empty()) return absl::InvalidArgumentError("the file is empty");
-  return absl::InvalidArgumentError(absl::StrCat("neither a JPEG nor a PNG picture: it starts with '", absl::CHexEscape(bytes.substr(0, 8)), "'"));
+  return absl::InvalidArgumentError(absl::StrCat("no picture of a known format (JPEG, PNG, BMP, PNM, TIFF, WebP, JPEG 2000): it starts with '",
+                                                 absl::CHexEscape(bytes.substr(0, 8)), "'"));
 }
 
 absl::StatusOr<Image> ReadImageFile(const std::string& path) {

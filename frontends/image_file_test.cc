@@ -214,11 +214,89 @@ TEST(ImageFile, FilesAndNames) {
   ASSERT_TRUE(WritePngFile(path, image).ok());
   EXPECT_EQ(ReadImageFile(path)->rgb, image.rgb);
   ASSERT_TRUE(WriteFile(path, "GIF89a").ok());
-  EXPECT_EQ(ReadImageFile(path).status().message(), absl::StrCat("'", path, "': neither a JPEG nor a PNG picture: it starts with 'GIF89a'"));
+  EXPECT_EQ(ReadImageFile(path).status().message(),
+            absl::StrCat("'", path, "': no picture of a known format (JPEG, PNG, BMP, PNM, TIFF, WebP, JPEG 2000): it starts with 'GIF89a'"));
   std::remove(path.c_str());
   EXPECT_EQ(ReadImageFile(path).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(IsImageFileName("a.JPG") && IsImageFileName("b.jpeg") && IsImageFileName("c.Png"));
   EXPECT_FALSE(IsImageFileName("a.bin") || IsImageFileName("jpg"));
+}
+
+struct SmallFile {
+  const char* name;
+  std::string bytes;
+  int64_t width, height;
+  std::vector<uint8_t> rgb;
+};
+
+void ExpectDecodes(const SmallFile& file) {
+  EXPECT_TRUE(StartsAsImage(file.bytes)) << file.name;
+  const absl::StatusOr<Image> read = DecodeImage(file.bytes);
+  ASSERT_TRUE(read.ok()) << file.name << ": " << read.status();
+  EXPECT_EQ(read->width, file.width) << file.name;
+  EXPECT_EQ(read->height, file.height) << file.name;
+  EXPECT_EQ(read->rgb, file.rgb) << file.name;
+}
+
+TEST(ImageFile, AllPnmFormsBecomeRgb) {
+  const SmallFile files[] = {
+      {"bitmap as text", "P1\n# black is 1\n3 1\n101\n", 3, 1, {0, 0, 0, 255, 255, 255, 0, 0, 0}},
+      {"grey as text", "P2\n2 1 15\n0 10\n", 2, 1, {0, 0, 0, 170, 170, 170}},
+      {"colours as text", "P3 1 2 255\n255 0 7\n1 2 3\n", 1, 2, {255, 0, 7, 1, 2, 3}},
+      {"bitmap", std::string("P4\n3 2\n\xa0\x40", 9), 3, 2, {0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 255, 255}},
+      {"grey", std::string("P5\n2 1\n255\n\0\x80", 13), 2, 1, {0, 0, 0, 128, 128, 128}},
+      {"grey of 16 bits", std::string("P5\n1 1\n65535\n\x80\0", 15), 1, 1, {128, 128, 128}},
+      {"colours", std::string("P6\n1 1\n255\n\1\2\3", 14), 1, 1, {1, 2, 3}},
+  };
+  for (const SmallFile& file : files) {
+    ExpectDecodes(file);
+    EXPECT_TRUE(absl::IsInvalidArgument(DecodeImage(file.bytes.substr(0, file.bytes.size() - (file.bytes[1] < '4' ? 3 : 1))).status())) << file.name;
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(DecodeImage("P6\n32768 32768\n255\n").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(DecodeImage("P6\n0 1\n255\nabc").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(DecodeImage("P6\n1 1\n65536\nabcdef").status()));
+}
+
+std::string Little(int64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+  return text;
+}
+
+// A BITMAPINFOHEADER, what follows it, and the rows.
+std::string Bmp(int64_t width, int64_t height, int bits, int compression, const std::string& table, const std::string& rows) {
+  const std::string header = Little(40, 4) + Little(width, 4) + Little(height, 4) + Little(1, 2) + Little(bits, 2) + Little(compression, 4) +
+                             std::string(12, '\0') + Little(0, 8);
+  return "BM" + Little(0, 8) + Little(14 + static_cast<int64_t>(header.size() + table.size()), 4) + header + table + rows;
+}
+
+TEST(ImageFile, AllBmpFormsBecomeRgb) {
+  const std::string two("\1\2\3\0\xfa\xfb\xfc\0", 8), pad("\0\0\0", 3);
+  const SmallFile files[] = {
+      {"24 bits, from the bottom up", Bmp(1, 2, 24, 0, "", "\1\2\3" + pad.substr(0, 1) + "\4\5\6" + pad.substr(0, 1)), 1, 2, {6, 5, 4, 3, 2, 1}},
+      {"24 bits, from the top down", Bmp(1, -2, 24, 0, "", "\1\2\3" + pad.substr(0, 1) + "\4\5\6" + pad.substr(0, 1)), 1, 2, {3, 2, 1, 6, 5, 4}},
+      {"1 bit", Bmp(3, 1, 1, 0, two, "\x40" + pad), 3, 1, {3, 2, 1, 0xfc, 0xfb, 0xfa, 3, 2, 1}},
+      {"4 bits",
+       Bmp(3, 1, 4, 0, two + std::string(56, '\0'), std::string("\x10\x10", 2) + pad.substr(0, 2)),
+       3,
+       1,
+       {0xfc, 0xfb, 0xfa, 3, 2, 1, 0xfc, 0xfb, 0xfa}},
+      {"8 bits", Bmp(2, 1, 8, 0, two + std::string(1016, '\0'), std::string("\1\0", 2) + pad.substr(0, 2)), 2, 1, {0xfc, 0xfb, 0xfa, 3, 2, 1}},
+      {"15 bits", Bmp(1, 1, 16, 0, "", std::string("\x1f\x7c", 2) + pad.substr(0, 2)), 1, 1, {255, 0, 255}},
+      {"16 bits with fields",
+       Bmp(1, 1, 16, 3, Little(0xf800, 4) + Little(0x7e0, 4) + Little(0x1f, 4), std::string("\xe0\x07", 2) + pad.substr(0, 2)),
+       1,
+       1,
+       {0, 255, 0}},
+      {"32 bits", Bmp(1, 1, 32, 0, "", "\1\2\3\4"), 1, 1, {3, 2, 1}},
+  };
+  for (const SmallFile& file : files) {
+    ExpectDecodes(file);
+    EXPECT_TRUE(absl::IsInvalidArgument(DecodeImage(file.bytes.substr(0, file.bytes.size() - 1)).status())) << file.name;
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument(DecodeImage(Bmp(8, 1, 8, 1, two, pad)).status()));  // run lengths
+  EXPECT_TRUE(absl::IsResourceExhausted(DecodeImage(Bmp(40000, 1, 24, 0, "", pad)).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(DecodeImage(Bmp(-1, 1, 24, 0, "", pad)).status()));
 }
 
 }  // namespace

@@ -105,8 +105,10 @@ absl::StatusOr<bool> InferRound(OpenDims open, Graph& graph, int64_t* folded_byt
       const TensorType& type = graph.value(v).type;
       if (!type.shape.IsStatic()) {
         if (open == OpenDims::kKeep) continue;
-        return absl::UnimplementedError(absl::StrCat(who, ": the shape of output '", graph.value(v).name, "' is ", type.shape.ToString(),
-                                                     " and depends on data; only static shapes are compiled"));
+        return absl::UnimplementedError(
+            absl::StrCat(who, ": the shape of output '", graph.value(v).name, "' is ", type.shape.ToString(),
+                         " and depends on data; only static shapes are compiled",
+                         node.op == ir::OpKind::kImageDecoder ? ". Declare the size of the pictures in the model, as the shape of this output" : ""));
       }
       OMKIT_RETURN_IF_ERROR(Annotate(CheckedElements(type.shape.dims()).status(), who));
     }

@@ -21,6 +21,8 @@
 //   RoiAlign            coordinate_transformation_mode=output_half_pixel before opset 16
 //   TfIdfVectorizer     pools of strings are refused
 //   FusedConv, FusedGemm, BiasGelu, QuickGelu, SkipNormalization, ArrayFeatureExtractor, Binarizer   see adapt_contrib.cc
+//   TreeEnsembleRegressor, TreeEnsembleClassifier   TreeEnsemble; see adapt_trees.cc
+//   ImageDecoder        the declared size of the picture becomes attributes; see adapt_picture.cc
 //   Dropout             Identity; a used mask becomes a tensor of true; training_mode must be absent or a constant false
 //   Variadic            Sum becomes a chain of Add, Mean divides it by the number of inputs
 //   Cast                attribute to: an ONNX type number becomes the number of omkit's DType; round_mode, which is about float8e8m0, is dropped
@@ -107,6 +109,9 @@ absl::Status QuickGelu(OnnxNode& node);
 absl::Status SkipNormalization(OnnxNode& node);
 absl::Status ArrayFeatureExtractor(OnnxNode& node);
 absl::Status Binarizer(OnnxNode& node);
+absl::Status ImageDecoder(OnnxNode& node);
+absl::Status TreeEnsembleRegressor(OnnxNode& node);
+absl::Status TreeEnsembleClassifier(OnnxNode& node);
 
 }  // namespace omkit::frontends::adapters
 

@@ -408,6 +408,19 @@ absl::Status GraphImporter::AddControlNode(int index, const OnnxOp& op, ir::Attr
   return absl::OkStatus();
 }
 
+// Unknown dimensions for what the model leaves open; rank 0 when it says nothing.
+Shape GraphImporter::DeclaredShape(const std::string& value) const {
+  for (const auto* infos : {&proto_.value_info(), &proto_.output()}) {
+    for (const auto& info : *infos) {
+      if (info.name() != value || !info.type().tensor_type().has_shape() || info.type().tensor_type().shape().dim_size() > kMaxRank) continue;
+      std::vector<int64_t> dims;
+      for (const auto& dim : info.type().tensor_type().shape().dim()) dims.push_back(dim.has_dim_value() ? dim.dim_value() : kUnknownDim);
+      return Shape(std::move(dims));
+    }
+  }
+  return Shape();
+}
+
 absl::Status GraphImporter::AddNode(int index) {
   const auto& proto = proto_.node(index);
   const auto annotate = [&](const absl::Status& status) { return Annotate(status, Describe(index)); };
@@ -437,6 +450,7 @@ absl::Status GraphImporter::AddNode(int index) {
     node.outputs.push_back(output.empty() ? graph_->AddValue(absl::StrCat(node.name, ":", node.outputs.size())) : values_[output]);
     node.output_used.push_back(!output.empty() && used_.contains(output));
   }
+  if (op.kind == ir::OpKind::kImageDecoder) node.declared = DeclaredShape(proto.output(0));
   const absl::Status adapted = op.adapt(node);
   if (absl::IsUnimplemented(adapted)) {
     context_.unsupported.Add(node.name, proto.op_type(), proto.domain(), opset, adapted.message());

@@ -67,6 +67,7 @@ class GraphImporter {
   absl::Status CollectUses();
   absl::StatusOr<std::vector<int>> SortNodes() const;
   absl::Status AddNode(int index);
+  Shape DeclaredShape(const std::string& value) const;
   absl::Status AddConstantNode(int index);
   absl::Status AddControlNode(int index, const OnnxOp& op, ir::Attrs attrs);
   absl::Status MarkOutputs();

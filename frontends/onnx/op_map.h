@@ -33,6 +33,7 @@ struct OnnxNode {
   std::vector<ir::ValueId> inputs;   // kNoValue for an input left out
   std::vector<ir::ValueId> outputs;  // values without producer yet
   std::vector<bool> output_used;     // read by a node or a graph output
+  Shape declared;                    // of output 0, for ImageDecoder alone, whose result nothing else tells the shape of; else rank 0
   ir::Graph* graph = nullptr;
 
   // Adds the node itself as it stands now.

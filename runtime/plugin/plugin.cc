@@ -2,13 +2,10 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <link.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +14,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/own_file.h"
 #include "base/status.h"
 #include "runtime/plugin/kernels.h"
 #include "runtime/plugin/probe.h"
@@ -48,17 +46,6 @@ void AddPath(absl::string_view path, std::vector<std::string>* files) {
     if (IsFolder(file)) AddFolder(file, files);
     else files->push_back(file);
   }
-}
-
-// The file that this code is in: a program, or the shared library that it was linked into.
-std::string OwnFile() {
-  Dl_info info;
-  void* map = nullptr;
-  const auto address = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(&PluginFiles));
-  char path[PATH_MAX];
-  if (dladdr1(address, &info, &map, RTLD_DL_LINKMAP) != 0 && map != nullptr && *static_cast<link_map*>(map)->l_name != '\0')
-    return realpath(static_cast<link_map*>(map)->l_name, path) != nullptr ? path : "";
-  return realpath("/proc/self/exe", path) != nullptr ? path : "";
 }
 
 absl::Status CheckIsSharedObject(const std::string& path) {

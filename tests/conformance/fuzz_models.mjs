@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Random models over the operator table with ONNX Runtime's results, in the layout of the ONNX project's backend tests:
-//   fuzz_models.mjs OUT COUNT SEED
+//   fuzz_models.mjs OUT COUNT SEED [trees]
 // writes OUT/test_<n>/{model.onnx,test_data_set_0/*.pb}. Equal arguments give equal models. Each model is a chain of two to six operators with
 // side branches; shapes are followed here, so that every node is valid. Models that ONNX Runtime does not take are left out and counted.
 import fs from 'node:fs';
@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import {createRequire} from 'node:module';
 import {FLOAT, INT32, INT64, BOOL, arrayOf, model, tensor} from './onnx_writer.mjs';
+import {trees} from './fuzz_trees.mjs';
 
 const dir = process.env.OMKIT_ORACLE_DIR || path.join(process.env.XDG_CACHE_HOME || path.join(os.userInfo().homedir, '.cache'), 'omkit-oracle');
 const ort = createRequire(path.join(dir, 'package.json'))('onnxruntime-node');
@@ -378,8 +379,8 @@ const rules = {
   },
 };
 
-function build(seed) {
-  const b = new Builder(seed), r = b.r;
+function chain(b) {
+  const r = b.r;
   const rank = r.int(1, 4), dims = Array.from({length: rank}, () => r.int(1, 6));
   let x = b.input(FLOAT, dims, -2, 2);
   const names = Object.keys(rules), steps = r.int(2, 6);
@@ -392,9 +393,14 @@ function build(seed) {
     x = y;
     ++i;
   }
+  return x;
+}
+
+function build(seed, family) {
+  const b = new Builder(seed), x = family(b);
   // Without its own node the output would be whatever the last rule left, which may be a second output.
   const out = b.one('Identity', [x], x.dims);
-  return {b, out, bytes: model({opset: b.opset, nodes: b.nodes, inputs: b.inputs, outputs: [{name: out.name, type: FLOAT}], constants: b.constants})};
+  return {b, out, bytes: model({opset: b.opset, mlOpset: b.mlOpset, nodes: b.nodes, inputs: b.inputs, outputs: [{name: out.name, type: FLOAT}], constants: b.constants})};
 }
 
 const [out, count, seed] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
@@ -402,7 +408,7 @@ let refused = 0;
 const used = new Set();
 let n = 0;
 for (; n - refused < count && refused * 10 <= count; ++n) {
-  const made = build(seed + n);
+  const made = build(seed + n, process.argv[5] === 'trees' ? trees : chain);
   let result;
   try {
     const session = await ort.InferenceSession.create(made.bytes, {graphOptimizationLevel: 'disabled', intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4});

@@ -14,7 +14,9 @@
 #include "backends/compile.h"
 #include "backends/run_side.h"
 #include "base/narrow.h"
+#include "base/picture_decoder.h"
 #include "base/status.h"
+#include "frontends/image_file.h"
 #include "frontends/onnx/importer.h"
 #include "frontends/onnx/tensor.h"
 #include "ir/evaluate.h"
@@ -207,6 +209,7 @@ absl::Status InterpretAndCompare(const ir::Graph& graph, const DataSet& set) {
 }
 
 Result RunWith(const std::string& folder, absl::Status (*run)(const ir::Graph&, const DataSet&)) {
+  SetPictureDecoder(frontends::DecodeImage);
   const auto graph = frontends::ImportOnnx(absl::StrCat(folder, "/model.onnx"));
   if (!graph.ok()) return {absl::IsUnimplemented(graph.status()) ? Outcome::kRefused : Outcome::kDiffers, graph.status()};
   for (const std::string& set : ListFolder(folder)) {

@@ -11,9 +11,12 @@
 #include "gtest/gtest.h"
 #include "jpeglib.h"
 #include "onnx/onnx-ml.pb.h"
+#include "openjpeg.h"
 #include "png.h"
 #include "re2/re2.h"
 #include "tests/deps/probe_generated.h"
+#include "tiffio.h"
+#include "webp/decode.h"
 #include "xxhash.h"
 #include "zlib.h"
 
@@ -65,6 +68,12 @@ TEST(Deps, Jpeg) {
 TEST(Deps, PngAndZlibAreTheirHeadersVersions) {
   EXPECT_EQ(png_access_version_number(), PNG_LIBPNG_VER);
   EXPECT_STREQ(zlibVersion(), ZLIB_VERSION);
+}
+
+TEST(Deps, TiffWebpAndJpeg2000AreTheirHeadersVersions) {
+  EXPECT_NE(std::string(TIFFGetVersion()).find(TIFFLIB_VERSION_STR_MAJ_MIN_MIC), std::string::npos);
+  EXPECT_EQ(WebPGetDecoderVersion() >> 8, 0x0105);
+  EXPECT_STREQ(opj_version(), "2.5.3");
 }
 
 TEST(Deps, Json) { EXPECT_EQ(nlohmann::json::parse(R"({"a":[1,2]})")["a"][1], 2); }

@@ -16,9 +16,11 @@
 #include "backends/plugin/load.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/picture_decoder.h"
 #include "base/progress.h"
 #include "base/status.h"
 #include "frontends/frontend.h"
+#include "frontends/image_file.h"
 #include "frontends/onnx/exporter.h"
 #include "frontends/qdq/absorb.h"
 #include "frontends/qdq/encodings.h"
@@ -198,6 +200,7 @@ int RunAtc(absl::Span<const std::string> arguments, std::ostream& out, std::ostr
   }
   out << "ATC start working now, please wait for a moment." << std::endl;
   absl::Status status = flags.status();
+  SetPictureDecoder(frontends::DecodeImage);
   if (status.ok()) {
     LoadPlugins(*flags, out);
     const absl::StatusOr<Options> options = MakeOptions(*flags);
