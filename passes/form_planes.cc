@@ -19,20 +19,30 @@ bool IsOneDimensional(const Graph& graph, const Node& node) {
   if (node.op != OpKind::kConv && node.op != OpKind::kMaxPool && node.op != OpKind::kAveragePool) return false;
   if (node.outputs.size() != 1 || graph.value(node.inputs[0]).type.shape.rank() != 3 || graph.value(node.outputs[0]).type.shape.rank() != 3)
     return false;
-  if (graph.value(node.inputs[0]).type.dtype != DType::kFloat32 || graph.value(node.outputs[0]).type.quantized()) return false;
+  // In float, or in integers: not between them.
+  const TensorType& x = graph.value(node.inputs[0]).type;
+  if (x.dtype != (x.quantized() ? DType::kUInt8 : DType::kFloat32) || (!x.quantized() && graph.value(node.outputs[0]).type.quantized())) return false;
   const Tensor* weights = node.op == OpKind::kConv ? graph.ConstantInput(node, 1) : nullptr;
-  return node.op != OpKind::kConv || (weights != nullptr && weights->dtype() == DType::kFloat32);
+  return node.op != OpKind::kConv || (weights != nullptr && weights->dtype() == (x.quantized() ? DType::kInt8 : DType::kFloat32));
+}
+
+TensorType TypeOfPlane(TensorType type, bool lift) {
+  std::vector<int64_t> dims = type.shape.vec();
+  if (lift) dims.insert(dims.begin() + 2, 1);
+  else dims.erase(dims.begin() + 2);
+  type.shape = Shape(std::move(dims));
+  return type;
 }
 
 // `value` as [N, C, 1, L], or back as [N, C, L].
 ValueId Reshaped(Graph& graph, const std::string& name, ValueId value, bool lift) {
-  std::vector<int64_t> dims = graph.value(value).type.shape.vec();
-  if (lift) dims.insert(dims.begin() + 2, 1);
-  else dims.erase(dims.begin() + 2);
+  std::vector<int64_t> dims = TypeOfPlane(graph.value(value).type, lift).shape.vec();
   // At most the last dimension may be found by Reshape; those in front are copied.
   for (int d = 0; d < 2; ++d) dims[d] = dims[d] == kUnknownDim ? 0 : dims[d];
   const ValueId shape = graph.AddConstant(absl::StrCat(name, ":shape"), Tensor::Of<int64_t>({static_cast<int64_t>(dims.size())}, dims));
-  return graph.node(graph.AddNode(OpKind::kReshape, name, {value, shape})).outputs[0];
+  const ValueId result = graph.node(graph.AddNode(OpKind::kReshape, name, {value, shape})).outputs[0];
+  if (graph.value(value).type.quantized()) graph.SetType(result, TypeOfPlane(graph.value(value).type, lift));
+  return result;
 }
 
 // Puts an entry for the height in front of each half (begin, end) of an attribute.
@@ -48,19 +58,18 @@ absl::Status Lift(Graph& graph, NodeId id) {
   inputs[0] = Reshaped(graph, absl::StrCat(node.name, ":rows"), inputs[0], true);
   if (node.op == OpKind::kConv) {
     const Tensor& w = *graph.ConstantInput(node, 1);
-    const Shape& s = w.shape();
-    const ValueId weights =
-        graph.AddConstant(graph.value(inputs[1]).name, w.WithType({w.dtype(), Shape{s.dim(0), s.dim(1), 1, s.dim(2)}, {}, Layout::kPlain}));
-    inputs[1] = weights;
+    inputs[1] = graph.AddConstant(graph.value(inputs[1]).name, w.WithType(TypeOfPlane(w.type(), true)));
     if (inputs.size() > 3 && inputs[3] != kNoValue) inputs[3] = Reshaped(graph, absl::StrCat(node.name, ":residual"), inputs[3], true);
   }
   ir::Attrs attrs = node.attrs;
   for (const char* name : {"kernel_shape", "strides", "dilations"}) Widen(attrs, name, 1);
   Widen(attrs, "pads", 0);
+  const TensorType result = graph.value(node.outputs[0]).type;
   graph.RemoveNode(id);
   const NodeId lifted = graph.AddNode(node.op, node.name, inputs, attrs);
   OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, graph.Producer(inputs[0])->id));
   if (inputs.size() > 3 && inputs[3] != kNoValue) OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, graph.Producer(inputs[3])->id));
+  if (result.quantized()) graph.SetType(graph.node(lifted).outputs[0], TypeOfPlane(result, true));
   OMKIT_RETURN_IF_ERROR(ir::InferNode(graph, lifted));
   const ValueId back = Reshaped(graph, absl::StrCat(node.name, ":row"), graph.node(lifted).outputs[0], false);
   const Node reshape = *graph.Producer(back);

@@ -18,11 +18,14 @@ Pass FormDense();
 // A BatchNormalization without one becomes Mul and Add.
 Pass FuseBatchNorm();
 
-// ConvTranspose with constant weights becomes a Conv of stride * stride times the channels, DepthToSpace and, with pads, a crop.
-Pass FormConv();
+// ConvTranspose with constant weights becomes a Conv of stride * stride times the channels, DepthToSpace and, with pads, a crop. Over
+// one dimension, or with strides that differ, Reshape and Transpose take the place of DepthToSpace. kInteger is for weights behind a
+// DequantizeLinear, before a model's own quantization is read: it then reaches the Conv.
+enum class WeightForm { kFloat, kInteger };
+Pass FormConv(WeightForm form);
 
-// Conv with constant weights, MaxPool and AveragePool over one dimension become those over two, of height 1, between Reshapes: kernels are made
-// for planes. Behind the fusions, which the Reshapes would keep apart.
+// Conv with constant weights, MaxPool and AveragePool over one dimension, in float or INT8, become those over two, of height 1, between
+// Reshapes: kernels are made for planes. Behind the fusions, which the Reshapes would keep apart.
 Pass FormPlanes();
 
 // A constant zero Pad of the spatial dimensions folds into the Conv or the counting AveragePool behind it.

@@ -182,6 +182,24 @@ const FuseCase kCases[] = {
        return n.Op(OpKind::kMaxPool, {n.Op(OpKind::kRelu, {y})}, pool);
      },
      "Reshape Conv MaxPool Reshape"},
+    {"transposed convolution over one dimension",
+     {2, 4, 5},
+     [](Net& n) {
+       ir::Attrs attrs;
+       attrs.Set("strides", std::vector<int64_t>{2});
+       attrs.Set("pads", std::vector<int64_t>{1, 1});
+       attrs.Set("group", int64_t{2});
+       return n.Op(OpKind::kConvTranspose, {n.x, n.Table({4, 3, 4}, -1, 1), n.Table({6})}, attrs);
+     },
+     "Reshape Conv Reshape Transpose Reshape Slice"},
+    {"transposed convolution of two strides",
+     {2, 3, 3, 4},
+     [](Net& n) {
+       ir::Attrs attrs;
+       attrs.Set("strides", std::vector<int64_t>{1, 2});
+       return n.Op(OpKind::kConvTranspose, {n.x, n.Table({3, 2, 3, 2}, -1, 1)}, attrs);
+     },
+     "Conv Reshape Transpose Reshape"},
     {"batch norm of rows behind a dense layer",
      {2, 3},
      [](Net& n) {
@@ -213,9 +231,9 @@ TEST(Fuse, DecomposedFormsBecomeOneOperator) {
     for (int64_t i = 0; i < x.elements(); ++i) x.mutable_data<float>()[i] = 3 * std::sin(static_cast<float>(i + 1));
     const auto before = ir::Interpret(net.graph, {x});
     ASSERT_TRUE(before.ok()) << before.status();
-    const absl::Status fused = RunPasses(
-        {InferShapes(), Simplify(), FormDense(), FuseComposite(), FuseNormalization(), FuseBatchNorm(), FuseActivation(), FormPlanes(), Simplify()},
-        {}, net.graph);
+    const absl::Status fused = RunPasses({InferShapes(), Simplify(), FormDense(), FuseComposite(), FuseNormalization(), FuseBatchNorm(),
+                                          FormConv(WeightForm::kFloat), FuseActivation(), FormPlanes(), Simplify()},
+                                         {}, net.graph);
     ASSERT_TRUE(fused.ok()) << fused;
     EXPECT_EQ(Ops(net.graph), c.ops);
     const auto after = ir::Interpret(net.graph, {x});

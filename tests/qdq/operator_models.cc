@@ -51,7 +51,51 @@ void Dynamic(M& m, const char* op, const std::string& x, const std::string& w, c
   m.Output(m.Op("Mul", {real, m.Op("Mul", {x_scale, w_scale})}));
 }
 
+// A convolution, transposed or not, between Q/DQ pairs as static quantization writes them: int8 weights with a scale per output channel.
+void QdqConv(M& m, const char* op, const std::vector<int64_t>& x_dims, const std::vector<int64_t>& w_dims, int64_t channels, int64_t groups,
+             const std::vector<int64_t>& strides, const std::vector<int64_t>& pads) {
+  const bool transposed = op == std::string("ConvTranspose");
+  const Quantized x = In(m, "x", x_dims), y = Params(m, 0.05f, 128);
+  std::vector<float> scales, bias_scales;
+  for (int64_t c = 0; c < (transposed ? w_dims[1] : channels); ++c) scales.push_back(0.01f + 0.004f * static_cast<float>(c));
+  for (int64_t c = 0; c < channels; ++c) bias_scales.push_back(scales[c % scales.size()] * 0.01f);
+  const int64_t scaled = static_cast<int64_t>(scales.size());
+  const std::string real_x = m.Op("DequantizeLinear", {x.value, x.scale, x.zero});
+  const std::string w = m.Op("DequantizeLinear", {m.RandomIntegers(w_dims, -127, 127, kS8), m.Floats({scaled}, scales),
+                                                  m.Integers({scaled}, std::vector<int64_t>(scales.size(), 0), kS8)});
+  m.Set("axis", transposed ? 1 : 0);
+  const std::string b = m.Op("DequantizeLinear", {m.RandomIntegers({channels}, -2000, 2000, kS32), m.Floats({channels}, bias_scales)});
+  m.Set("axis", 0);
+  const std::string real_y = m.Op(op, {real_x, w, b});
+  m.Set("group", groups).SetInts("strides", strides).SetInts("pads", pads);
+  Out(m, m.Op("QuantizeLinear", {real_y, y.scale, y.zero}), y);
+}
+
 const OperatorModel kModels[] = {
+    {"qdq_conv_1d", 13, 0.05f, true,
+     [](M& m) {
+       QdqConv(m, "Conv", {2, 4, 19}, {6, 4, 3}, 6, 1, {2}, {1, 2});
+     }},
+    {"qdq_depthwise_conv_1d", 13, 0.05f, true,
+     [](M& m) {
+       QdqConv(m, "Conv", {1, 8, 30}, {8, 1, 5}, 8, 8, {1}, {2, 2});
+     }},
+    {"qdq_conv_transpose_1d", 13, 0.05f, true,
+     [](M& m) {
+       QdqConv(m, "ConvTranspose", {2, 4, 9}, {4, 6, 4}, 6, 1, {2}, {1, 1});
+     }},
+    {"qdq_conv_transpose_1d_groups", 13, 0.05f, true,
+     [](M& m) {
+       QdqConv(m, "ConvTranspose", {1, 4, 9}, {4, 3, 5}, 6, 2, {3}, {0, 0});
+     }},
+    {"qdq_conv_transpose", 13, 0.05f, true,
+     [](M& m) {
+       QdqConv(m, "ConvTranspose", {1, 4, 5, 6}, {4, 6, 4, 4}, 6, 1, {2, 2}, {1, 1, 1, 1});
+     }},
+    {"qdq_conv_transpose_two_strides", 13, 0.05f, true,
+     [](M& m) {
+       QdqConv(m, "ConvTranspose", {1, 4, 5, 6}, {4, 6, 3, 2}, 6, 1, {1, 2}, {0, 0, 0, 0});
+     }},
     {"qlinear_conv", 13, 0.1f, true,
      [](M& m) {
        const Quantized x = In(m, "x", {1, 3, 8, 8}), y = Params(m, 0.1f, 128);

@@ -42,7 +42,8 @@ TEST(Fusion, KeepsOutputsOfRandomGraphs) {
   EXPECT_LT(nodes_after, nodes_before);
 }
 
-// Transposed convolutions of all kinds, those that stay as they are included: dilation, unequal strides, results larger than the kernel reaches.
+// Transposed convolutions of all kinds, over one and two dimensions, those that stay as they are included: dilation, results larger than the
+// kernel reaches.
 TEST(Fusion, FormsConvolutionsOfTransposedOnes) {
   std::mt19937 random(5);
   const auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(random); };
@@ -56,24 +57,32 @@ TEST(Fusion, FormsConvolutionsOfTransposedOnes) {
   for (int i = 0; i < 200; ++i) {
     SCOPED_TRACE(i);
     const int64_t groups = pick(0, 2) == 0 ? 2 : 1, stride = pick(1, 4), kh = pick(1, 5), kw = pick(1, 5);
+    const bool plane = pick(0, 2) != 0;
+    const auto spatial = [&](std::vector<int64_t> front, int64_t h, int64_t w) {
+      if (plane) front.push_back(h);
+      front.push_back(w);
+      return front;
+    };
     ir::Graph graph;
-    const Tensor x = floats({pick(1, 2), groups * pick(1, 3), pick(1, 6), pick(1, 6)});
-    const Tensor w = floats({x.shape().dim(1), pick(1, 3), kh, kw});
+    const Tensor x = floats(Shape(spatial({pick(1, 2), groups * pick(1, 3)}, pick(1, 6), pick(1, 6))));
+    const Tensor w = floats(Shape(spatial({x.shape().dim(1), pick(1, 3)}, kh, kw)));
     std::vector<ir::ValueId> inputs = {graph.AddInput("x", x.type()), graph.AddConstant("w", w)};
     if (pick(0, 1)) inputs.push_back(graph.AddConstant("b", floats({w.shape().dim(1) * groups})));
     ir::Attrs attrs;
     attrs.Set("group", groups);
-    attrs.Set("strides", std::vector<int64_t>{stride, pick(0, 9) == 0 ? pick(1, 4) : stride});
-    attrs.Set("pads", std::vector<int64_t>{pick(0, kh - 1), pick(0, kw - 1), pick(0, kh - 1), pick(0, kw - 1)});
-    if (pick(0, 3) == 0) attrs.Set("output_padding", std::vector<int64_t>{pick(0, stride - 1), pick(0, stride - 1)});
-    if (pick(0, 9) == 0) attrs.Set("dilations", std::vector<int64_t>{2, 1});
+    attrs.Set("strides", spatial({}, stride, pick(0, 9) == 0 ? pick(1, 4) : stride));
+    std::vector<int64_t> pads;
+    for (int side = 0; side < 2; ++side) pads = spatial(pads, pick(0, kh - 1), pick(0, kw - 1));
+    attrs.Set("pads", pads);
+    if (pick(0, 3) == 0) attrs.Set("output_padding", spatial({}, pick(0, stride - 1), pick(0, stride - 1)));
+    if (pick(0, 9) == 0) attrs.Set("dilations", spatial({}, 2, plane ? 1 : 2));
     const ir::NodeId node = graph.AddNode(ir::OpKind::kConvTranspose, "up", inputs, attrs);
     graph.MarkOutput(graph.node(node).outputs[0]);
     if (!ir::InferGraph(graph).ok() || graph.value(graph.outputs()[0]).type.shape.elements() == 0) continue;  // pads may leave nothing
     const auto expected = ir::Interpret(graph, {x});
     ASSERT_TRUE(expected.ok()) << expected.status();
     ASSERT_TRUE(PrepareGraph({}, graph).ok());
-    for (ir::NodeId id = 0; id < graph.node_limit(); ++id) formed += graph.alive(id) && graph.node(id).op == ir::OpKind::kDepthToSpace;
+    for (ir::NodeId id = 0; id < graph.node_limit(); ++id) formed += graph.alive(id) && graph.node(id).op == ir::OpKind::kConv;
     const auto actual = ir::Interpret(graph, {x});
     ASSERT_TRUE(actual.ok()) << actual.status();
     ASSERT_EQ((*actual)[0].shape(), (*expected)[0].shape());
@@ -81,7 +90,7 @@ TEST(Fusion, FormsConvolutionsOfTransposedOnes) {
       ASSERT_NEAR((*actual)[0].data<float>()[k], (*expected)[0].data<float>()[k], 1e-5) << "element " << k;
     }
   }
-  EXPECT_GT(formed, 80);
+  EXPECT_GT(formed, 120);
 }
 
 }  // namespace
