@@ -7,6 +7,7 @@
 #include "backends/backend.h"
 #include "backends/bind.h"
 #include "backends/lower.h"
+#include "backends/npu_int8/npu_int8.h"
 #include "backends/quantization_trial.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -101,6 +102,12 @@ absl::StatusOr<std::string> CompleteQuantization(const runtime::SocRow& soc, con
   OMKIT_ASSIGN_OR_RETURN(std::string recipe, QuantizeToInt8(soc, options, graph));
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({{"join_completed", frontends::JoinCompleted}}, PassOptions(options), graph));
   return recipe;
+}
+
+// Rewrites of the graph as it is lowered, in float or INT8: what npu_int8 has kernels for.
+std::vector<passes::Pass> FinalPasses(const runtime::SocRow& soc) {
+  if (BackendsFor(soc.name).front() != &npu_int8::NpuInt8Backend()) return {};
+  return {passes::FuseAttention(), passes::Simplify()};
 }
 
 void FillManifest(const CompileOptions& options, const ir::Graph& graph, const std::string& recipe, runtime::Program& program) {
@@ -201,6 +208,7 @@ absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph,
   }
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({passes::InsertAipp(stages)}, PassOptions(options), *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses(FinalPasses(soc), PassOptions(options), *graph));
   OMKIT_ASSIGN_OR_RETURN(const TierOfNode tiers, TuneFixed(soc, options, *graph));
   OMKIT_ASSIGN_OR_RETURN(runtime::ShapedProgram program,
                          options.choice.fixed() ? Lower(soc, *graph, tiers) : LowerWithChoice(options.choice, soc, *graph));

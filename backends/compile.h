@@ -38,7 +38,7 @@ struct CompileOptions {
   std::string command_line;                              // recorded in the manifest
   std::string source_hash;                               // of the model file, recorded in the manifest
   std::string dump_dir;                                  // when set: the graph after each pass
-  std::function<void(const ir::Graph&)> on_final_graph;  // sees the graph that is lowered; may be empty
+  std::function<void(const ir::Graph&)> on_final_graph;  // sees the graph before the last rewrites of the backend; may be empty
 };
 
 // Runs the pipeline. Errors name the stage, the node and the tensor. Deterministic: equal graphs, options and samples give equal

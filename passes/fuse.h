@@ -45,6 +45,10 @@ Pass FuseResidual();
 // Mul and Div by a scalar before or behind a MatMul of two variable operands become its attribute alpha (the scale of attention).
 Pass FuseScale();
 
+// MatMul(Softmax(MatMul(Q, K^T) * scale + mask), V) becomes Attention. Only in float: quantized products have kernels of their own; and not
+// over few keys. Behind quantization and FuseScale, for backends that have a kernel for it.
+Pass FuseAttention();
+
 // Relu and Clip become the act_min, act_max clamp of the Conv, Dense, Add, Sub or Mul before them.
 Pass FuseActivation();
 

@@ -1,6 +1,7 @@
 #include "backends/kernels/f32.h"
 
 #include "backends/kernels/argmax/argmax.h"
+#include "backends/kernels/attention_f32/attention_f32.h"
 #include "backends/kernels/cast/cast.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
@@ -25,6 +26,7 @@ void RegisterF32Kernels() {
   RegisterReduceF32Kernels();
   RegisterSoftmaxF32Kernels();
   RegisterMatMulF32Kernels();
+  RegisterAttentionF32Kernels();
   RegisterLayerNormF32Kernels();
   RegisterResizeKernels();
   RegisterGatherKernels();

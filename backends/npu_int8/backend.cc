@@ -31,6 +31,7 @@ constexpr Row kRows[] = {
     {OpKind::kConv, SupportsConv, LowerConv, Int8::kWeights},
     {OpKind::kDense, SupportsDense, LowerDense, Int8::kWeights},
     {OpKind::kMatMul, SupportsMatMul, LowerMatMul, Int8::kProduct},
+    {OpKind::kAttention, SupportsAttention, LowerAttention, Int8::kNo},
     {OpKind::kAveragePool, SupportsPool, LowerPool, Int8::kMovement},
     {OpKind::kGlobalAveragePool, SupportsPool, LowerPool, Int8::kMovement},
     {OpKind::kGlobalMaxPool, SupportsPool, LowerPool, Int8::kMovement},

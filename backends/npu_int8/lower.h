@@ -41,6 +41,10 @@ const ir::Node* DequantizeInside(const ir::Graph& graph, const ir::Node& node);
 bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);
 absl::Status LowerMatMul(const ir::Node& node, ProgramBuilder& builder);
 
+// lower_attention.cc
+bool SupportsAttention(const ir::Graph& graph, const ir::Node& node);
+absl::Status LowerAttention(const ir::Node& node, ProgramBuilder& builder);
+
 // lower_reduce.cc
 bool SupportsSoftmax(const ir::Graph& graph, const ir::Node& node);
 bool SupportsReduce(const ir::Graph& graph, const ir::Node& node);

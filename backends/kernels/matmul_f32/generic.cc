@@ -1,29 +1,10 @@
 // Columns of B are packed into panels of the thread's scratch, then every row of A meets them in the tile of the convolutions.
 #include "backends/kernels/dot_tile.h"
 #include "backends/kernels/matmul_f32/matmul_f32.h"
+#include "backends/kernels/pack_panels.h"
 #include "backends/kernels/tier.h"
 
 namespace omkit::kernels {
-namespace {
-
-// b[depth][columns] with any strides into panels [depth][16], zeros beyond `columns`.
-void PackPanels(const float* b, int64_t row_stride, int64_t column_stride, int64_t depth, int64_t columns, float* packed) {
-  for (int64_t c = 0; c < columns; c += kWidth) {
-    const int lanes = columns - c < kWidth ? static_cast<int>(columns - c) : kWidth;
-    const float* from = b + c * column_stride;
-    if (column_stride == 1 || row_stride != 1) {
-      for (int64_t k = 0; k < depth; ++k) Store(packed + k * kWidth, LoadStrided(from + k * row_stride, column_stride, lanes));
-    } else {
-      for (int i = 0; i < kWidth; ++i) {
-        for (int64_t k = 0; k < depth; ++k) packed[k * kWidth + i] = i < lanes ? from[i * column_stride + k] : 0.0f;
-      }
-    }
-    packed += depth * kWidth;
-  }
-}
-
-}  // namespace
-
 namespace OMKIT_TIER_NAMESPACE {
 
 void MatMulF32(const KernelArgs& args) {
