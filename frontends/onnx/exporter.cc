@@ -387,10 +387,14 @@ absl::Status Exporter::Layer(const Node& node) {
 // An operator that ONNX has under the same name.
 absl::Status Exporter::Plain(const Node& node) {
   const std::string op = ir::OpName(node.op);
-  if (FindOnnxOp(op, kMaxOpset) == nullptr) return absl::UnimplementedError("ONNX has no such operator");
+  if (FindOnnxOp(op, kMaxOpset) == nullptr) return absl::UnimplementedError("ONNX's default domain has no such operator");
   ir::Attrs attrs = node.attrs;
   attrs.Erase("act_min");
   attrs.Erase("act_max");
+  if (node.op == OpKind::kImageDecoder) {
+    attrs.Erase("height");
+    attrs.Erase("width");
+  }
   std::vector<std::string> inputs;
   for (ValueId v : node.inputs) inputs.push_back(Real(v));
   for (const char* name : {"to", "dtype", "output_datatype", "output_dtype", "precision"}) {

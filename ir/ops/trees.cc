@@ -96,6 +96,7 @@ absl::Status CheckSizes(const Forest& f, DType dtype) {
       return Fail(name, absl::StrCat("has type ", Name(tensor->dtype()), ", the input ", Name(dtype)));
     }
   }
+  if (f.roots->empty()) return Fail("tree_roots", "is empty");
   if (f.num_targets < 1 || f.num_targets > kMostTargets) return Fail("n_targets", absl::StrCat("is ", f.num_targets));
   if (f.transform < kNone || f.transform > kProbit) return Fail("post_transform", absl::StrCat("is ", f.transform, "; it is 0 to 4"));
   if (f.aggregate < kAverage || f.aggregate > kMax) return Fail("aggregate_function", absl::StrCat("is ", f.aggregate, "; it is 0 to 3"));

@@ -87,7 +87,7 @@ __attribute__((noinline)) void Softmax(float* lines, int64_t width) {
 
 // The scores of `rows` rows become weights, in place. Lines are filled up to `width` with what weighs nothing, so that vectors are whole.
 void Weigh(float* scores, int64_t width, int64_t rows, int64_t keys, const bool* blind) {
-  constexpr int kTogether = 4;
+  constexpr int kTogether = kTilePixels > 2 ? 4 : 1;  // the portable tier of x86-64 waits for the C library's fmaf anyway
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t j = keys; j < width; ++j) scores[r * width + j] = -kInfinity;
   }

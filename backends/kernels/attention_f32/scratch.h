@@ -8,7 +8,7 @@
 
 namespace omkit::kernels {
 
-// A strip is a whole number of tiles of every tier.
+// A whole number of the tiles of AVX-512 and AVX2.
 constexpr int64_t kStripRows = 84;
 constexpr int64_t kPanel = 16;
 
