@@ -1,7 +1,9 @@
 // Every operator on random operands and attributes, most of them senseless: inference may refuse, but what it accepts must evaluate to a
 // result or an error. Run under the sanitizers this is the proof that Infer checks everything Eval relies on.
+#include <cmath>
 #include <cstdio>
 
+#include "base/picture_decoder.h"
 #include "gtest/gtest.h"
 #include "ir/ops/op_testing.h"
 
@@ -162,10 +164,58 @@ const std::vector<Fitting>& FittingOperands() {
   return *table;
 }
 
+// Trees of up to four branches, which may be circles or lead nowhere.
+Attrs RandomTrees(Random& r) {
+  const int64_t nodes = r.Int(1, 4), leaves = r.Int(1, 4);
+  const auto ints = [&](int64_t count, int64_t low, int64_t high) {
+    Ints v(count);
+    for (int64_t& i : v) i = r.Int(0, 60) == 0 ? INT64_MIN : r.Int(low, high);
+    return v;
+  };
+  Attrs attrs;
+  Tensor modes = *Tensor::Allocate(DType::kUInt8, {nodes}), members = RandomTensor(r, DType::kFloat32, {r.Int(1, 4)});
+  for (int64_t i = 0; i < nodes; ++i) modes.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(r.Int(0, 6));
+  members.mutable_data<float>()[members.elements() - 1] = std::nanf("");
+  attrs.Set("nodes_modes", modes);
+  attrs.Set("nodes_splits", RandomTensor(r, DType::kFloat32, {nodes}));
+  attrs.Set("leaf_weights", RandomTensor(r, DType::kFloat32, {leaves}));
+  if (r.Coin()) attrs.Set("membership_values", members);
+  attrs.Set("nodes_featureids", ints(nodes, 0, 1));
+  for (const char* name : {"nodes_truenodeids", "nodes_falsenodeids"}) attrs.Set(name, ints(nodes, 0, 3));
+  for (const char* name : {"nodes_trueleafs", "nodes_falseleafs"}) attrs.Set(name, ints(nodes, 0, 1));
+  if (r.Coin()) attrs.Set("nodes_missing_value_tracks_true", ints(nodes, 0, 1));
+  attrs.Set("tree_roots", ints(r.Int(0, 2), 0, 1));
+  attrs.Set("leaf_targetids", ints(leaves, 0, 1));
+  if (r.Int(0, 3) == 0) attrs.Set("leaf_ends", ints(r.Int(1, 4), 0, 4));
+  attrs.Set("n_targets", r.Int(1, 3));
+  attrs.Set("post_transform", r.Int(0, 4));
+  attrs.Set("aggregate_function", r.Int(0, 3));
+  return attrs;
+}
+
+// Stands in for the codecs: every third number of bytes is no picture.
+absl::StatusOr<Picture> SizeOfBytes(absl::string_view bytes) {
+  if (bytes.size() % 3 == 0) return absl::InvalidArgumentError("no picture");
+  const auto width = static_cast<int64_t>(bytes.size());
+  return Picture{width, 2, std::vector<uint8_t>(static_cast<size_t>(width * 6))};
+}
+
 void Fit(Random& r, OpKind op, std::vector<Tensor>* inputs, Attrs* attrs) {
   if (op == OpKind::kAipp) {
     *inputs = {RandomTensor(r, DType::kUInt8, {1, 24, 16, 1})};
     attrs->Set("stage", "aipp_mode: static network: 1x3x16x16 input_format: YUV420SP_U8 src_image_size_w: 16 src_image_size_h: 16");
+    return;
+  }
+  if (op == OpKind::kTreeEnsemble) {
+    *inputs = {RandomTensor(r, DType::kFloat32, {r.Int(0, 3), r.Int(1, 3)})};
+    *attrs = RandomTrees(r);
+    return;
+  }
+  if (op == OpKind::kImageDecoder) {
+    SetPictureDecoder(SizeOfBytes);
+    *inputs = {RandomTensor(r, DType::kUInt8, {r.Int(0, 5)})};
+    attrs->Set("pixel_format", std::string(r.Coin() ? "BGR" : "Grayscale"));
+    if (r.Coin()) attrs->Set("height", int64_t{2}), attrs->Set("width", r.Int(-2, 4));
     return;
   }
   if (op == OpKind::kMelWeightMatrix) {
