@@ -7,6 +7,7 @@
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
+#include "backends/kernels/wide_conv_u8/wide_conv_u8.h"
 #include "backends/npu_int8/lower.h"
 #include "backends/npu_int8/types.h"
 #include "base/checked.h"
@@ -62,7 +63,7 @@ absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* b
   for (int64_t c = 0; c < oc; ++c) {
     int64_t sum = 0, magnitude = 0;
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t v = w.data<int8_t>()[c * count + i];
+      const int64_t v = IntegerAt(w, c * count + i);
       sum += v;
       magnitude += std::abs(v);
     }
@@ -101,13 +102,49 @@ std::vector<int8_t> JoinKernelRows(const int8_t* w, Layer& layer) {
   return joined;
 }
 
+// int16 weights, which a few channels need, as int8. What these channels get is of no matter: LowerWideChannels computes them again.
+std::vector<int8_t> NarrowWeights(const Tensor& w) {
+  std::vector<int8_t> narrow(w.elements());
+  for (int64_t i = 0; i < w.elements(); ++i) narrow[i] = static_cast<int8_t>(std::clamp<int16_t>(w.data<int16_t>()[i], -127, 127));
+  return narrow;
+}
+
+// The step behind a convolution with int16 weights, for the channels that int8 does not hold.
+void LowerWideChannels(const Node& node, const Layer& layer, const Tensor& w, const kernels::ConvU8Params& params, const std::vector<int32_t>& folded,
+                       const std::vector<float>& multipliers, ProgramBuilder& builder) {
+  const int64_t taps = layer.kernel_h * layer.kernel_w, count = layer.ic_per_group * taps;
+  std::vector<int16_t> weights;
+  std::vector<int32_t> channels, bias;
+  std::vector<float> multiplier;
+  for (int64_t c = 0; c < layer.oc; ++c) {
+    const int16_t* values = w.data<int16_t>() + c * count;
+    if (std::all_of(values, values + count, [](int16_t v) { return v >= -127 && v <= 127; })) continue;
+    for (int64_t t = 0; t < taps; ++t) {
+      for (int64_t i = 0; i < layer.ic_per_group; ++i) weights.push_back(values[i * taps + t]);
+    }
+    channels.push_back(static_cast<int32_t>(c));
+    bias.push_back(folded[c]);
+    multiplier.push_back(multipliers[c]);
+  }
+  if (channels.empty()) return;
+  const kernels::WideConvU8Params wide{params, static_cast<int32_t>(channels.size())};
+  std::vector<BlockId> operands = {layer.in.block,  builder.AddWeights(weights), builder.AddWeights(bias), builder.AddWeights(multiplier),
+                                   layer.out.block, builder.AddWeights(channels)};
+  if (layer.has_residual) operands.push_back(layer.residual.block);
+  const int64_t operations = 2 * layer.pixels * static_cast<int64_t>(channels.size()) * count;
+  builder.AddStep(node, kernels::WideConvU8Kernel(builder.isa()), wide, operands, operations);
+}
+
 absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
+  const Layer whole = layer;
   const TensorType& x = builder.type(node.inputs[0]);
   const TensorType& y = builder.type(node.outputs[0]);
   const Tensor& w = *builder.graph().ConstantInput(node, 1);
   const Tensor* bias = builder.graph().ConstantInput(node, 2);
   const int64_t operations = layer.operations();
-  const int8_t* weights = w.data<int8_t>();
+  const bool wide = w.dtype() == DType::kInt16;
+  const std::vector<int8_t> narrow = wide ? NarrowWeights(w) : std::vector<int8_t>();
+  const int8_t* weights = wide ? narrow.data() : w.data<int8_t>();
   std::vector<int8_t> joined;
   if (ReadsRowRuns(builder.graph(), node)) {
     joined = JoinKernelRows(weights, layer);
@@ -141,6 +178,13 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
                                    layer.out.block};
   if (layer.has_residual) operands.push_back(layer.residual.block);
   builder.AddStep(node, layer.depthwise() ? kernels::DwConvU8Kernel(isa) : kernels::ConvU8Kernel(isa), params, operands, operations);
+  if (!wide) return absl::OkStatus();
+  auto again = params;
+  const auto geometry = WindowParams<kernels::ConvU8Params>(whole);  // without joined kernel rows
+  again.in = geometry.in;
+  again.kernel_w = geometry.kernel_w;
+  again.pad_left = geometry.pad_left;
+  LowerWideChannels(node, whole, w, again, folded, multipliers, builder);
   return absl::OkStatus();
 }
 
@@ -192,9 +236,9 @@ absl::Status LowerF32(const Node& node, const Layer& layer, ProgramBuilder& buil
   return absl::OkStatus();
 }
 
-bool IsSymmetricInt8(const TensorType& w) {
+bool IsSymmetric(const TensorType& w, DType dtype) {
   const std::vector<int32_t>& zero = w.quant.zero_point;
-  return w.dtype == DType::kInt8 && w.quantized() && std::all_of(zero.begin(), zero.end(), [](int32_t z) { return z == 0; });
+  return w.dtype == dtype && w.quantized() && std::all_of(zero.begin(), zero.end(), [](int32_t z) { return z == 0; });
 }
 
 // Weights, bias and residual of the forms the kernels know.
@@ -207,9 +251,9 @@ bool SupportsOperands(const Graph& graph, const Node& node) {
   const bool residual = HasInput(node, 3);
   if (IsF32(x)) {
     const bool bias = !HasInput(node, 2) || IsF32(InputType(graph, node, 2));
-    return (IsF32(w->type()) || IsSymmetricInt8(w->type())) && bias && IsF32(y) && (!residual || IsF32(InputType(graph, node, 3)));
+    return (IsF32(w->type()) || IsSymmetric(w->type(), DType::kInt8)) && bias && IsF32(y) && (!residual || IsF32(InputType(graph, node, 3)));
   }
-  if (!IsU8(x) || !IsSymmetricInt8(w->type()) || !(IsU8(y) || IsF32(y))) return false;
+  if (!IsU8(x) || !(IsSymmetric(w->type(), DType::kInt8) || IsSymmetric(w->type(), DType::kInt16)) || !(IsU8(y) || IsF32(y))) return false;
   if (HasInput(node, 2) && graph.ConstantInput(node, 2)->dtype() != DType::kInt32) return false;
   return !residual || IsU8(InputType(graph, node, 3));
 }

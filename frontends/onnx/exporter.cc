@@ -16,6 +16,7 @@
 #include "frontends/onnx/op_map.h"
 #include "frontends/onnx/to_proto.h"
 #include "ir/op.h"
+#include "ir/ops/operand.h"
 #include "ir/ops/requantize.h"
 
 namespace omkit::frontends {
@@ -172,10 +173,22 @@ class Exporter {
     return out;
   }
 
-  // An integer constant dequantized.
-  std::string DequantizedConstant(const std::string& name, const Tensor& integers, const QuantParams& q) {
+  // An integer constant dequantized. Weights of 9 bits (int16) are written as uint8 around zero points of their own, which every opset has.
+  std::string DequantizedConstant(const std::string& name, const Tensor& given, const QuantParams& params) {
+    QuantParams q = params;
+    const Tensor integers = given.dtype() == DType::kInt16 ? Unsigned(given, &q) : given;
     const std::string value = Constant(absl::StrCat(name, "_quantized"), integers);
     return EmitLinear("DequantizeLinear", value, name, q, integers.dtype(), Fresh(absl::StrCat(name, "_dequantized")));
+  }
+
+  static Tensor Unsigned(const Tensor& w, QuantParams* q) {
+    Tensor bytes = *Tensor::Allocate(DType::kUInt8, w.shape());
+    const ir::SliceIndex slice(w.shape(), *q);
+    for (int64_t i = 0; i < w.elements(); ++i) q->zero_point[slice(i)] = std::max(q->zero_point[slice(i)], -int32_t{w.data<int16_t>()[i]});
+    for (int64_t i = 0; i < w.elements(); ++i) {
+      bytes.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(std::min(255, w.data<int16_t>()[i] + q->zero_point[slice(i)]));
+    }
+    return bytes;
   }
 
   // The float tensor that the value is or stands for; made at the first use.

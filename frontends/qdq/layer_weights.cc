@@ -15,16 +15,16 @@ constexpr int kLimit = 127;
 
 bool Is8Bit(const Tensor& t) { return (t.dtype() == DType::kInt8 || t.dtype() == DType::kUInt8) && t.type().quantized(); }
 
-// One channel of int8 weights in the making.
+// One channel of weights in the making.
 struct Channel {
-  std::vector<int8_t> values;
+  std::vector<int16_t> values;
   double scale;
 };
 
 Channel Rescale(absl::Span<const int16_t> values, double factor, double scale) {
-  Channel channel{std::vector<int8_t>(values.size()), scale * factor};
+  Channel channel{std::vector<int16_t>(values.size()), scale * factor};
   for (size_t i = 0; i < values.size(); ++i) {
-    channel.values[i] = static_cast<int8_t>(std::clamp(std::nearbyint(values[i] / factor), -127.0, 127.0));
+    channel.values[i] = static_cast<int16_t>(std::clamp(std::nearbyint(values[i] / factor), -127.0, 127.0));
   }
   return channel;
 }
@@ -65,12 +65,50 @@ Channel BestScale(absl::Span<const int16_t> values, int largest, double scale, d
 // Sums that the kernels form must stay inside int32: acc = sum(x * w) + (bias - zero * sum(w)).
 bool FitsAccumulator(const Channel& channel, double bias, const QuantParams& x) {
   int64_t sum = 0, magnitude = 0;
-  for (int8_t v : channel.values) {
+  for (int16_t v : channel.values) {
     sum += v;
     magnitude += std::abs(v);
   }
   const double folded = std::abs(bias / (static_cast<double>(x.scale[0]) * channel.scale)) + std::abs(static_cast<double>(x.zero_point[0] * sum));
   return folded + 255.0 * static_cast<double>(magnitude) < std::numeric_limits<int32_t>::max() - 1.0;
+}
+
+bool IsWide(absl::Span<const int16_t> values) {
+  return std::any_of(values.begin(), values.end(), [](int16_t v) { return v > kLimit || v < -kLimit; });
+}
+
+// Whether wide channels are worth their time: one or two of a layer always are, for exact results; more of them where the step for them takes no
+// longer than the layer itself. A unit of time is 32 terms of an inner product, 16 in depthwise layers; a wide output takes a fixed number of
+// units, and eight times as long for each term (measured).
+bool KeepsWide(const LayerWeights& layer) {
+  constexpr int64_t kAlways = 2;
+  constexpr double kFixed = 12, kTerm = 0.25;
+  int64_t wide = 0;
+  for (int64_t c = 0; c < layer.channels(); ++c) {
+    wide += IsWide(absl::MakeConstSpan(layer.values).subspan(c * layer.per_channel(), layer.per_channel()));
+  }
+  const bool depthwise = layer.shape.rank() == 4 && layer.shape.dim(1) == 1;
+  const double terms = static_cast<double>(layer.per_channel());
+  const double own = static_cast<double>(layer.channels()) * terms / (depthwise ? 16 : 32);
+  return wide <= kAlways || static_cast<double>(wide) * (kFixed + kTerm * terms) <= own;
+}
+
+// int16 where some weight needs it.
+absl::StatusOr<Tensor> Stored(const Shape& shape, const std::vector<Channel>& channels) {
+  const bool wide = std::any_of(channels.begin(), channels.end(), [](const Channel& c) { return IsWide(c.values); });
+  TensorType type{wide ? DType::kInt16 : DType::kInt8, shape, {}, Layout::kPlain};
+  type.quant.axis = 0;
+  type.quant.zero_point.assign(channels.size(), 0);
+  for (const Channel& channel : channels) type.quant.scale.push_back(static_cast<float>(channel.scale));
+  OMKIT_ASSIGN_OR_RETURN(Tensor weights, Tensor::Allocate(type));
+  int64_t i = 0;
+  for (const Channel& channel : channels) {
+    for (const int16_t v : channel.values) {
+      if (wide) weights.mutable_data<int16_t>()[i++] = v;
+      else weights.mutable_data<int8_t>()[i++] = static_cast<int8_t>(v);
+    }
+  }
+  return weights;
 }
 
 }  // namespace
@@ -115,12 +153,9 @@ std::optional<LayerWeights> MatrixWeights(const Tensor& weights, bool transposed
 absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantParams& x, WeightFit* fit) {
   const int64_t channels = layer.channels();
   const int64_t count = layer.per_channel();
-  TensorType type{DType::kInt8, layer.shape, {}, Layout::kPlain};
-  type.quant.axis = 0;
-  type.quant.zero_point.assign(channels, 0);
-  type.quant.scale.assign(channels, 1.0f);
+  const bool keeps_wide = KeepsWide(layer);
   QuantizedLayer result;
-  OMKIT_ASSIGN_OR_RETURN(result.weights, Tensor::Allocate(type));
+  std::vector<Channel> made;
   if (!layer.bias.empty()) {
     OMKIT_ASSIGN_OR_RETURN(result.bias, Tensor::Allocate(DType::kInt32, Shape{channels}));
   }
@@ -143,8 +178,8 @@ absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantP
       if (scale < std::numeric_limits<float>::min()) scale = std::max(std::abs(bias) * 0x1p-20 / x.scale[0], 1e-30);
     }
     double error = 0;
-    Channel channel = largest > kLimit ? BestScale(values, largest, scale, &error) : Rescale(values, 1.0, scale);
-    bool rescaled = largest > kLimit;
+    bool rescaled = largest > kLimit && !keeps_wide;
+    Channel channel = rescaled ? BestScale(values, largest, scale, &error) : Channel{values, scale};
     for (double factor = 2; !FitsAccumulator(channel, bias, x); factor *= 2) {
       if (factor > 1e30)
         return absl::ResourceExhaustedError(absl::StrCat("output channel ", c, " sums ", count, " products, which may overflow int32"));
@@ -152,17 +187,18 @@ absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantP
       error = SquaredError(values, channel, factor);
       rescaled = true;
     }
+    if (IsWide(channel.values)) ++fit->wide_channels;
     if (rescaled) {
       ++fit->rescaled_channels;
       fit->worst_error = std::max(fit->worst_error, RelativeError(values, error));
     }
-    std::copy(channel.values.begin(), channel.values.end(), result.weights.mutable_data<int8_t>() + c * count);
     const auto stored = static_cast<float>(channel.scale);
-    result.weights.mutable_type()->quant.scale[c] = stored;
     if (!layer.bias.empty()) {
       result.bias.mutable_data<int32_t>()[c] = static_cast<int32_t>(std::nearbyint(bias / (static_cast<double>(x.scale[0]) * stored)));
     }
+    made.push_back(std::move(channel));
   }
+  OMKIT_ASSIGN_OR_RETURN(result.weights, Stored(layer.shape, made));
   return result;
 }
 

@@ -24,7 +24,8 @@ struct LayerWeights {
 
 // What happened to the weights on their way to int8.
 struct WeightFit {
-  int64_t rescaled_channels = 0;  // with weights outside [-127, 127], or a bias too large for int32
+  int64_t wide_channels = 0;      // with weights outside [-127, 127], kept
+  int64_t rescaled_channels = 0;  // the same where keeping them costs too much, or with a bias too large for int32
   double worst_error = 0;         // largest relative error (root of the sum of squares) of such a channel
 };
 
@@ -34,11 +35,12 @@ std::optional<LayerWeights> ConvWeights(const Tensor& weights);
 std::optional<LayerWeights> MatrixWeights(const Tensor& weights, bool transposed);
 
 struct QuantizedLayer {
-  Tensor weights;  // int8 in [-127, 127], zero point 0, scales along axis 0
+  Tensor weights;  // int8 in [-127, 127], or int16 where some channels need it; zero point 0, scales along axis 0
   Tensor bias;     // int32 with scale x_scale * scale[c]; undefined when there is none
 };
 
-// Weights that fit keep their integers; the others get the scale in which the squared error is least. RESOURCE_EXHAUSTED when a channel's
+// Weights that fit keep their integers, and so do a few channels that do not fit: backends compute these apart. Where there are
+// more of them, and they would take longer than the layer itself, they get the scale in which the squared error is least. RESOURCE_EXHAUSTED when a channel's
 // accumulator cannot stay inside int32 whatever the scale.
 absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantParams& x, WeightFit* fit);
 

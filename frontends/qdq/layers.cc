@@ -254,6 +254,7 @@ absl::Status AbsorbLayers(Graph& graph, bool keep_weights) {
     ++layers;
     absorbed += *done;
     rescaled += fit.rescaled_channels > 0;
+    all.wide_channels += fit.wide_channels;
     all.rescaled_channels += fit.rescaled_channels;
     all.worst_error = std::max(all.worst_error, fit.worst_error);
     if (!*done && keep_weights && LayerAbsorber(graph, id, &fit).KeepWeights()) {
@@ -263,6 +264,11 @@ absl::Status AbsorbLayers(Graph& graph, bool keep_weights) {
       Log(LogLevel::kInfo, absl::StrCat("qdq: ", who, " stays in float: activation or weights are not quantized in a form that has integer kernels"));
   }
   Log(LogLevel::kInfo, absl::StrCat("qdq: ", absorbed, " of ", layers, " layers run in INT8 with the model's own parameters"));
+  if (all.wide_channels > 0) {
+    Log(LogLevel::kInfo, absl::StrCat("qdq: ", all.wide_channels,
+                                      " output channels have weights beyond 127 steps of their zero point; they are computed "
+                                      "apart, with weights of 16 bits"));
+  }
   if (all.rescaled_channels > 0) {
     Log(LogLevel::kWarning, absl::StrCat("qdq: ", all.rescaled_channels, " output channels in ", rescaled,
                                          " layers have weights beyond 127 steps of their "

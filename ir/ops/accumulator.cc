@@ -19,7 +19,8 @@ bool Is8Bit(DType dtype) { return dtype == DType::kUInt8 || dtype == DType::kInt
 
 absl::Status CheckQuantizedOperands(const InferContext& ctx) {
   for (int i : {0, 1}) {
-    if (!Is8Bit(ctx.dtype(i))) {
+    // Weights of 9 bits: uint8 ones around a zero point far from 128.
+    if (!Is8Bit(ctx.dtype(i)) && (i == 0 || ctx.dtype(i) != DType::kInt16)) {
       return absl::InvalidArgumentError(absl::StrCat("input ", i, " is quantized ", Name(ctx.dtype(i)), ", expected uint8 or int8"));
     }
   }

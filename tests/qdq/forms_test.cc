@@ -250,7 +250,8 @@ const Form kForms[] = {
      "Quantize Dequantize Softmax Quantize Dequantize"},
     {"attention",
      [](Maker& m) {
-       const ValueId q = m.Fake(m.Input({2, 6, 8}), 0.02f, 100), k = m.Fake(m.Input({2, 5, 8}), 0.02f, 90), v = m.Fake(m.Input({2, 5, 7}), 0.02f, 128);
+       const ValueId q = m.Fake(m.Input({2, 6, 8}), 0.02f, 100), k = m.Fake(m.Input({2, 5, 8}), 0.02f, 90),
+                     v = m.Fake(m.Input({2, 5, 7}), 0.02f, 128);
        const ValueId scores = m.Op(OpKind::kMatMul, {q, m.Op(OpKind::kTranspose, {k}, With("perm", std::vector<int64_t>{0, 2, 1}))});
        const ValueId scaled = m.Fake(m.Op(OpKind::kDiv, {scores, m.Floats({}, {2.5f})}), 0.03f, 120);
        const ValueId shares = m.Fake(m.Op(OpKind::kSoftmax, {scaled}), 1.0f / 255, 0);
@@ -331,6 +332,37 @@ TEST(WideWeights, AreRequantizedWithAWarning) {
   ASSERT_TRUE(done.ok()) << done.status();
   EXPECT_EQ(Ops(*absorbed), "Quantize Conv Dequantize");
   EXPECT_TRUE(absl::StrContains(warning, "4 output channels in 1 layers have weights beyond 127 steps")) << warning;
+  const testing::Difference d = testing::Compare(m.graph(), *absorbed, testing::MadeInputs(m.graph(), -2, 3));
+  EXPECT_LE(d.largest, 1);
+}
+
+// Two of 40 channels have weights that int8 does not hold: all weights keep their integers.
+TEST(Weights, OfAFewWideChannelsStayExact) {
+  std::string warning;
+  SetLogSink([&](LogLevel level, absl::string_view text) {
+    if (level == LogLevel::kWarning) absl::StrAppend(&warning, text);
+  });
+  Maker m;
+  constexpr int kZero = 90;
+  Tensor w = *Tensor::Allocate(kU8, Shape{40, 8, 3, 3});
+  for (int64_t i = 0; i < w.elements(); ++i) w.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(i * 67 % 217);
+  w.mutable_data<uint8_t>()[7 * 72 + 11] = 255;
+  w.mutable_data<uint8_t>()[31 * 72] = 218;
+  const ValueId weights = m.Dequantize(m.graph().AddConstant("w", w), 0.01f, kZero, kU8);
+  m.Output(m.Fake(m.Op(OpKind::kConv, {m.Fake(m.Input({1, 8, 6, 6}), 0.02f, 100), weights}), 0.5f, 100));
+  ASSERT_TRUE(Fold(m.graph()).ok());
+  const std::unique_ptr<Graph> absorbed = m.graph().Clone();
+  const auto done = frontends::AbsorbQdq(*absorbed);
+  SetLogSink({});
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(Ops(*absorbed), "Quantize Conv Dequantize");
+  EXPECT_EQ(warning, "");
+  for (ir::NodeId id : testing::Order(*absorbed)) {
+    if (absorbed->node(id).op != OpKind::kConv) continue;
+    const Tensor& kept = *absorbed->ConstantInput(absorbed->node(id), 1);
+    ASSERT_EQ(kept.dtype(), DType::kInt16);
+    for (int64_t i = 0; i < w.elements(); ++i) ASSERT_EQ(kept.data<int16_t>()[i], w.data<uint8_t>()[i] - kZero);
+  }
   const testing::Difference d = testing::Compare(m.graph(), *absorbed, testing::MadeInputs(m.graph(), -2, 3));
   EXPECT_LE(d.largest, 1);
 }

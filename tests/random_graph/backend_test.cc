@@ -3,6 +3,7 @@
 #include <cstring>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "backends/compile.h"
 #include "backends/run_side.h"
 #include "gtest/gtest.h"
@@ -158,6 +159,60 @@ TEST(Backend, Int8EqualsTheInterpreterOnEveryTierAndThreadCount) {
   }
   EXPECT_GE(exact_graphs, 200) << "too few graphs are compared bit for bit";
   EXPECT_GT(int8_nodes, 1000);
+}
+
+// Layers of which some channels have weights beyond int8, as quantization-aware training with uint8 weights makes them.
+TEST(Backend, WideChannelsEqualTheInterpreterOnEveryTier) {
+  RegisterAllKernels();
+  const auto quantized = [](DType dtype, Shape shape, float scale, int zero) {
+    TensorType type{dtype, std::move(shape), {}, Layout::kPlain};
+    type.quant = QuantParams::PerTensor(scale, zero);
+    return type;
+  };
+  // [output channels, input channels / groups, height and width of the kernel], groups.
+  const std::pair<Shape, int64_t> layers[] = {{{40, 3, 3, 3}, 1}, {{40, 1, 3, 3}, 40}, {{70, 40, 1, 1}, 1}, {{6, 35, 2, 2}, 2}};
+  auto graph = std::make_unique<Graph>();
+  const ValueId x = graph->AddInput("x", {DType::kFloat32, {2, 3, 9, 9}, {}, Layout::kPlain});
+  ValueId y = graph->node(graph->AddNode(OpKind::kQuantize, "q", {x})).outputs[0];
+  graph->SetType(y, quantized(DType::kUInt8, {2, 3, 9, 9}, 0.02f, 100));
+  int size = 9, number = 0;
+  for (const auto& [shape, groups] : layers) {
+    Tensor w = *Tensor::Allocate([&, &shape = shape] {
+      TensorType type{DType::kInt16, shape, {}, Layout::kPlain};
+      type.quant = {std::vector<float>(shape.dim(0), 0.004f), std::vector<int32_t>(shape.dim(0), 0), 0};
+      return type;
+    }());
+    for (int64_t i = 0; i < w.elements(); ++i) w.mutable_data<int16_t>()[i] = static_cast<int16_t>(i * 67 % 255 - 127);
+    w.mutable_data<int16_t>()[1] = 255;
+    w.mutable_data<int16_t>()[w.elements() - 1] = -203;
+    ir::Attrs attrs;
+    attrs.Set("group", groups);
+    const std::string name = absl::StrCat("layer", number++);
+    y = graph->node(graph->AddNode(OpKind::kConv, name, {y, graph->AddConstant(name + ":w", std::move(w))}, attrs)).outputs[0];
+    size -= static_cast<int>(shape.dim(2)) - 1;
+    graph->SetType(y, quantized(DType::kUInt8, {2, shape.dim(0), size, size}, 0.05f, 120));
+  }
+  graph->MarkOutput(graph->node(graph->AddNode(OpKind::kDequantize, "d", {y})).outputs[0]);
+  ASSERT_TRUE(ir::InferGraph(*graph).ok());
+  const std::vector<Tensor> inputs = testing::RandomInputs(*graph, 5);
+  const auto expected = ir::Interpret(*graph, inputs);
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  for (const runtime::SocRow& row : runtime::SocRows()) {
+    if (!CpuSupports(row.isa)) continue;
+    SCOPED_TRACE(row.name);
+    CompileOptions options;
+    options.soc_version = row.name;
+    const auto program = Compile(graph->Clone(), options);
+    ASSERT_TRUE(program.ok()) << program.status();
+    int wide = 0;
+    for (const runtime::Step& step : program->steps) wide += step.kernel.find("wide_conv_u8") != std::string::npos;
+    EXPECT_EQ(wide, row.name == std::string(runtime::kReferenceSoc) ? 0 : 4);
+    for (int threads : {1, 3}) {
+      const auto actual = RunProgram(*program, *graph, inputs, threads);
+      ASSERT_TRUE(actual.ok()) << actual.status();
+      ASSERT_EQ(std::memcmp((*actual)[0].raw(), (*expected)[0].raw(), (*expected)[0].bytes()), 0);
+    }
+  }
 }
 
 // W8A16: convolutions and dense layers with int8 weights among float ones and, on every second seed, INT8 dense layers.
