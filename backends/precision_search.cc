@@ -55,6 +55,7 @@ class Search {
     switch (options_.target.metric) {
       case AccuracyTarget::Metric::kCosine: candidate.value = candidate.result.cosine; break;
       case AccuracyTarget::Metric::kSqnr: candidate.value = candidate.result.sqnr_db; break;
+      case AccuracyTarget::Metric::kAgreement: candidate.value = candidate.result.agreement; break;
       case AccuracyTarget::Metric::kExternal: {
         OMKIT_ASSIGN_OR_RETURN(candidate.value, options_.target.external(recipe));
         break;

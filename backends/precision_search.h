@@ -20,7 +20,7 @@
 namespace omkit {
 
 struct AccuracyTarget {
-  enum class Metric { kCosine, kSqnr, kExternal };
+  enum class Metric { kCosine, kSqnr, kAgreement, kExternal };
   Metric metric = Metric::kCosine;
   double least = 0;
   // kExternal: the value for a recipe, larger is better.

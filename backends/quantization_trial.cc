@@ -66,6 +66,12 @@ Closeness Compare(const std::vector<float>& want, const std::vector<float>& have
   return c;
 }
 
+double EqualPart(const std::vector<float>& want, const std::vector<float>& have) {
+  size_t equal = 0;
+  for (size_t i = 0; i < want.size(); ++i) equal += want[i] == have[i];
+  return want.empty() ? 1 : static_cast<double>(equal) / static_cast<double>(want.size());
+}
+
 // The values of one run, by what is watched.
 absl::Status RunWatched(ir::Evaluator& evaluator, const std::vector<Tensor>& sample, const std::vector<ValueId>& values,
                         std::vector<std::vector<float>>* results) {
@@ -136,7 +142,7 @@ absl::StatusOr<TrialResult> QuantizationTrial::Measure(const passes::Recipe& rec
   OMKIT_ASSIGN_OR_RETURN(const std::unique_ptr<ir::Evaluator> evaluator, evaluators_(*graph, parts_));
   std::vector<ValueId> watched = parts_;
   watched.insert(watched.end(), graph->outputs().begin(), graph->outputs().end());
-  std::vector<double> noise(watched.size()), signal(watched.size()), cosine(watched.size());
+  std::vector<double> noise(watched.size()), signal(watched.size()), cosine(watched.size()), equal(watched.size());
   for (size_t s = 0; s < samples_.size(); ++s) {
     std::vector<std::vector<float>> results;
     OMKIT_RETURN_IF_ERROR(RunWatched(*evaluator, samples_[s], watched, &results));
@@ -146,6 +152,7 @@ absl::StatusOr<TrialResult> QuantizationTrial::Measure(const passes::Recipe& rec
       noise[i] += c.noise;
       signal[i] += c.signal;
       cosine[i] += c.cosine / static_cast<double>(samples_.size());
+      equal[i] += EqualPart(want, results[i]) / static_cast<double>(samples_.size());
     }
   }
   TrialResult result;
@@ -156,6 +163,7 @@ absl::StatusOr<TrialResult> QuantizationTrial::Measure(const passes::Recipe& rec
     }
     // An output may be one of the parts: it stands behind them as well.
     const ValueId original = i < parts_.size() ? parts_[i] : graph_.outputs()[i - parts_.size()];
+    if (graph_.value(original).type.dtype != DType::kFloat32) result.agreement = std::min(result.agreement, equal[i]);
     if (std::find(judged_.begin(), judged_.end(), original) != judged_.end()) {
       result.cosine = std::min(result.cosine, cosine[i]);
       result.sqnr_db = std::min(result.sqnr_db, Decibels(noise[i], signal[i]));

@@ -23,6 +23,8 @@ struct TrialResult {
   // magnitudes: the scores that it is made of stand for it.
   double cosine = 1;
   double sqnr_db = 0;
+  // Of the outputs of integers (class maps, indices): the least over them of the mean part of elements that are equal; 1 where there are none.
+  double agreement = 1;
 };
 
 class QuantizationTrial {

@@ -286,6 +286,16 @@ class RecipeMaker {
     return Samples(ranked_.size() >= 2 * tried ? tried : 0, kJudgeSamples, bytes);
   }
 
+  // Scores may be close to the float ones, and classes that win by a hair change all the same. Only float layers help, at the price of speed: the
+  // user decides.
+  static void WarnOfClasses(const TrialResult& judged) {
+    constexpr double kFew = 0.99;
+    if (judged.agreement >= kFew || judged.cosine < kDoubtfulCosine) return;
+    Log(LogLevel::kWarning, absl::StrFormat("quantize: %.1f %% of the elements of an integer output (classes) equal those of the float network; "
+                                            "--accuracy_target=\"agreement>=0.99\" keeps the layers in float that this needs",
+                                            100 * judged.agreement));
+  }
+
   absl::Status KeepAccuracy() {
     PrecisionSearch search;
     std::unique_ptr<QuantizationTrial> ranking;
@@ -301,6 +311,7 @@ class RecipeMaker {
       search.ranking = trial_.get();
     } else {
       OMKIT_ASSIGN_OR_RETURN(const TrialResult judged, judge->Measure(recipe_));
+      WarnOfClasses(judged);
       if (judged.cosine >= kDoubtfulCosine) return absl::OkStatus();
       Log(LogLevel::kWarning,
           absl::StrFormat("quantize: the cosine similarity to the float network is %.4f at an output; looking for the layers to keep in "

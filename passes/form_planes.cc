@@ -23,7 +23,9 @@ bool IsOneDimensional(const Graph& graph, const Node& node) {
   const TensorType& x = graph.value(node.inputs[0]).type;
   if (x.dtype != (x.quantized() ? DType::kUInt8 : DType::kFloat32) || (!x.quantized() && graph.value(node.outputs[0]).type.quantized())) return false;
   const Tensor* weights = node.op == OpKind::kConv ? graph.ConstantInput(node, 1) : nullptr;
-  return node.op != OpKind::kConv || (weights != nullptr && weights->dtype() == (x.quantized() ? DType::kInt8 : DType::kFloat32));
+  if (node.op != OpKind::kConv) return true;
+  if (weights == nullptr) return false;
+  return x.quantized() ? weights->dtype() == DType::kInt8 || weights->dtype() == DType::kInt16 : weights->dtype() == DType::kFloat32;
 }
 
 TensorType TypeOfPlane(TensorType type, bool lift) {

@@ -39,8 +39,8 @@ struct QuantizedLayer {
   Tensor bias;     // int32 with scale x_scale * scale[c]; undefined when there is none
 };
 
-// Weights that fit keep their integers, and so do a few channels that do not fit: backends compute these apart. Where there are
-// more of them, and they would take longer than the layer itself, they get the scale in which the squared error is least. RESOURCE_EXHAUSTED when a channel's
+// Weights that fit keep their integers, and so do a few channels that do not fit: backends compute these apart. Where there are more of them, and
+// they would take longer than the layer itself, they get the scale in which the squared error is least. RESOURCE_EXHAUSTED when a channel's
 // accumulator cannot stay inside int32 whatever the scale.
 absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantParams& x, WeightFit* fit);
 

@@ -291,5 +291,48 @@ TEST(PrecisionSearch, KeepsNoLayerInFloatThatTheTargetDoesNotNeed) {
   EXPECT_EQ((*trial)->Measure(narrow->recipe)->cosine, narrow->value);
 }
 
+// A class map in place of the scores: the part of it that stays the same, and a search for the layers that this takes.
+TEST(ClassMaps, AreJudgedByTheElementsThatAgree) {
+  const Network network;
+  std::unique_ptr<Graph> graph = network.Build();
+  ir::Attrs attrs;
+  attrs.Set("axis", int64_t{1});
+  const ValueId pooled = graph->Producer(graph->outputs()[0])->inputs[0];
+  const ValueId sum = graph->Producer(pooled)->inputs[0];  // behind the residual: one value for each pixel and channel
+  graph->SetOutput(0, graph->node(graph->AddNode(OpKind::kArgMax, "classes", {sum}, attrs)).outputs[0]);
+  ASSERT_TRUE(ir::InferGraph(*graph).ok());
+  ASSERT_TRUE(PrepareGraph({}, *graph).ok());
+  passes::QuantizePolicy policy;
+  AskBackend(runtime::HostSoc().name, nullptr, &policy);
+  const auto plan = passes::PlanQuantization(*graph, policy);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  passes::Statistics statistics;
+  const passes::CalibrationSource source{8, [](int i) -> absl::StatusOr<std::vector<Tensor>> { return Picture(i); }};
+  const auto evaluators = BackendEvaluators(runtime::HostSoc().name);
+  ASSERT_TRUE(passes::Collect(*graph, plan->values, source, evaluators, {}, &statistics).ok());
+  const auto trial = QuantizationTrial::Make(*graph, policy, {Picture(20), Picture(21), Picture(22)}, evaluators);
+  ASSERT_TRUE(trial.ok()) << trial.status();
+  const passes::Recipe start = passes::MakeRecipe(*graph, *plan, policy, statistics, passes::RangeMethod::kMinMax);
+  const auto int8 = (*trial)->Measure(start);
+  ASSERT_TRUE(int8.ok()) << int8.status();
+  EXPECT_LT(int8->agreement, 1);
+  EXPECT_GT(int8->agreement, 0.5);
+
+  PrecisionSearch search;
+  search.trial = trial->get();
+  search.target.metric = AccuracyTarget::Metric::kAgreement;
+  search.target.least = (1 + int8->agreement) / 2;
+  search.price = [](const passes::Recipe& recipe) -> absl::StatusOr<double> {
+    double raised = 1;
+    for (const auto& [name, node] : recipe.nodes) raised += node.precision != passes::Precision::kInt8;
+    return raised;
+  };
+  const auto found = search.Run(start, {"stem", "depthwise", "pointwise", "second"});
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(found->met);
+  EXPECT_GE(found->result.agreement, search.target.least);
+  EXPECT_GT(found->price, 1);
+}
+
 }  // namespace
 }  // namespace omkit

@@ -22,6 +22,7 @@ TEST(Closeness, AddsSamplesUp) {
   EXPECT_EQ(c.least_cosine(), 0);
   EXPECT_EQ(c.max_abs(), 1);
   EXPECT_NEAR(c.sqnr_db(), 10 * std::log10(26.0 / 2.0), 1e-9);
+  EXPECT_EQ(c.agreement(), 0.5);
   Closeness zeros;
   zeros.Add({0.0f}, {0.0f});
   EXPECT_EQ(zeros.mean_cosine(), 1);
@@ -44,10 +45,10 @@ TEST(Options, AreCheckedWithHints) {
   EXPECT_EQ(options->samples, 7);
   EXPECT_FALSE(options->effect);
   for (const auto& [extra, message] : std::vector<std::pair<std::string, std::string>>{{"--lables=x", "did you mean '--labels'?"},
-                                                                                        {"--om=b.om", "given twice"},
-                                                                                        {"--label-offset=x", "not a number"},
-                                                                                        {"--html", "needs a value"},
-                                                                                        {"word", "is not a flag"}}) {
+                                                                                       {"--om=b.om", "given twice"},
+                                                                                       {"--label-offset=x", "not a number"},
+                                                                                       {"--html", "needs a value"},
+                                                                                       {"word", "is not a flag"}}) {
     std::vector<std::string> bad = good;
     bad.push_back(extra);
     EXPECT_TRUE(absl::StrContains(ParseOptions(bad).status().message(), message)) << ParseOptions(bad).status();

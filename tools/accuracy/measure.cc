@@ -22,11 +22,13 @@
 #include "runtime/model.h"
 #include "runtime/soc.h"
 #include "tools/accuracy/layers.h"
+#include "tools/accuracy/onnx_runtime.h"
 
 namespace omkit::accuracy {
 namespace {
 
 constexpr int kOnnx = 5;
+constexpr char kOnnxRuntime[] = "onnxruntime";  // of --reference, instead of a folder
 
 // Class per sample name, or in order.
 class Labels {
@@ -103,6 +105,9 @@ class Measurement {
     if (!options_.labels.empty()) {
       OMKIT_ASSIGN_OR_RETURN(Labels labels, Labels::Read(options_.labels, options_.label_offset));
       labels_ = std::make_unique<Labels>(std::move(labels));
+    }
+    if (options_.reference == kOnnxRuntime) {
+      OMKIT_ASSIGN_OR_RETURN(onnx_runtime_, OnnxRuntime::Start(options_.model, *graph_));
     }
     OMKIT_ASSIGN_OR_RETURN(floats_, BackendEvaluators(runtime::HostSoc().name)(*graph_, {}));
     result_.model = options_.model;
@@ -181,7 +186,13 @@ class Measurement {
     for (size_t k = 0; k < count; ++k) have[k] = Reals(buffers[k].data(), om_->outputs()[k].dtype, om_->outputs()[k].dims);
     std::vector<std::vector<float>> reference;
     if (result_.has_reference) {
-      OMKIT_ASSIGN_OR_RETURN(reference, ReadReference(i));
+      OMKIT_ASSIGN_OR_RETURN(reference, onnx_runtime_ == nullptr ? ReadReference(i) : onnx_runtime_->Run(inputs));
+      for (size_t k = 0; k < count; ++k) {
+        const size_t elements = k < reference.size() ? reference[k].size() : 0;
+        if (elements == have[k].size()) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat("output '", result_.outputs[k].name, "' has ", have[k].size(), " elements, in the reference ", elements));
+      }
     }
     for (size_t k = 0; k < count; ++k) {
       OutputResult& output = result_.outputs[k];
@@ -229,6 +240,7 @@ class Measurement {
   std::unique_ptr<ir::Evaluator> floats_;
   std::unique_ptr<frontends::CalibrationData> data_;
   std::unique_ptr<Labels> labels_;
+  std::unique_ptr<OnnxRuntime> onnx_runtime_;
 };
 
 }  // namespace

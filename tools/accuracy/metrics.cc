@@ -14,6 +14,7 @@ void Closeness::Add(absl::Span<const float> want, absl::Span<const float> have) 
     have2 += h * h;
     error_ += (w - h) * (w - h);
     shift_ += h - w;
+    equal_ += w == h;
     max_abs_ = std::max(max_abs_, std::abs(w - h));
   }
   const double cosine = want2 > 0 && have2 > 0 ? dot / std::sqrt(want2 * have2) : want2 == have2 ? 1 : 0;

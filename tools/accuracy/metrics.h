@@ -22,12 +22,14 @@ class Closeness {
   // sum (y - y')^2 / sum y^2
   double noise() const { return signal_ > 0 ? error_ / signal_ : error_; }
   double max_abs() const { return max_abs_; }
+  // Part of all values that are equal: what counts for outputs of integers, which name classes.
+  double agreement() const { return values_ > 0 ? static_cast<double>(equal_) / static_cast<double>(values_) : 1; }
   // Mean of have - want relative to the root mean square of want: a shift that all values share.
   double bias() const;
 
  private:
   int samples_ = 0;
-  int64_t values_ = 0;
+  int64_t values_ = 0, equal_ = 0;
   double cosine_ = 0, least_cosine_ = 1, error_ = 0, signal_ = 0, max_abs_ = 0, shift_ = 0;
 };
 

@@ -86,7 +86,8 @@ absl::StatusOr<Options> ParseOptions(absl::Span<const std::string> arguments) {
     const auto it = values.find(name);
     if (it != values.end()) *target = it->second;
   }
-  for (const auto& [name, value] : {std::make_pair("model", &options.model), std::make_pair("om", &options.om), std::make_pair("data", &options.data)}) {
+  for (const auto& [name, value] :
+       {std::make_pair("model", &options.model), std::make_pair("om", &options.om), std::make_pair("data", &options.data)}) {
     if (value->empty()) return absl::InvalidArgumentError(absl::StrCat("--", name, " is missing"));
   }
   for (const auto& [name, target] : std::vector<std::pair<const char*, int*>>{

@@ -7,7 +7,8 @@ namespace {
 using Json = nlohmann::json;
 
 Json ToJson(const Closeness& c) {
-  return {{"cosine", c.mean_cosine()}, {"least_cosine", c.least_cosine()}, {"sqnr_db", c.sqnr_db()}, {"max_abs", c.max_abs()}, {"bias", c.bias()}};
+  return {{"cosine", c.mean_cosine()}, {"least_cosine", c.least_cosine()},    {"sqnr_db", c.sqnr_db()}, {"max_abs", c.max_abs()},
+          {"bias", c.bias()},          {"equal_percent", 100 * c.agreement()}};
 }
 
 Json ToJson(const Hits& hits) { return {{"samples", hits.seen}, {"top1_percent", hits.top1_percent()}, {"top5_percent", hits.top5_percent()}}; }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -49,6 +50,9 @@ std::string TextReport(const Result& result) {
   for (const OutputResult& output : result.outputs) {
     absl::StrAppendFormat(&text, "  %-28s %10.6f %10.6f %6.1f dB %12.5g\n", Cut(output.name, 28), output.to_float.mean_cosine(),
                           output.to_float.least_cosine(), output.to_float.sqnr_db(), output.to_float.max_abs());
+    if (!absl::StartsWith(output.type, "float")) {
+      absl::StrAppendFormat(&text, "  %-28s %9.2f %%\n", "  equal elements (classes)", 100 * output.to_float.agreement());
+    }
     if (result.has_reference) {
       absl::StrAppendFormat(&text, "  %-28s %10.6f %10.6f %6.1f dB %12.5g\n", "  against the reference", output.to_reference.mean_cosine(),
                             output.to_reference.least_cosine(), output.to_reference.sqnr_db(), output.to_reference.max_abs());

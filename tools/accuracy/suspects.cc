@@ -22,7 +22,8 @@ Finding Explain(const LayerResult& layer) {
   constexpr double kFarApart = 12;
   constexpr double kShifted = 0.05;
   constexpr double kFewLevels = 0.25;
-  const std::string keep = absl::StrCat("keep it in float: a line '", layer.node, "' in the file of atc --keep_dtype, or let --accuracy_target choose");
+  const std::string keep =
+      absl::StrCat("keep it in float: a line '", layer.node, "' in the file of atc --keep_dtype, or let --accuracy_target choose");
   if (layer.clipped > kManyClipped) {
     return {absl::StrFormat("%.2f %% of its values are outside the calibrated range [%.4g, %.4g]; the largest seen is %.4g", 100 * layer.clipped,
                             layer.range_min, layer.range_max, layer.seen_max),

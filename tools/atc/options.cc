@@ -86,9 +86,10 @@ absl::Status ReadTarget(const Flags& flags, QuantOptions* quant) {
   if (!text.empty()) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(">=", 1));
     quant->target_metric = std::string(absl::StripAsciiWhitespace(parts.first));
-    const bool known = quant->target_metric == "cosine" || quant->target_metric == "sqnr" || quant->target_metric == "metric";
+    const std::string& name = quant->target_metric;
+    const bool known = name == "cosine" || name == "sqnr" || name == "agreement" || name == "metric";
     if (!known || !absl::SimpleAtod(parts.second, &quant->target_value)) {
-      return Error(ErrorCode::E10001, {text, "--accuracy_target", "It must be \"cosine>=X\", \"sqnr>=X\" or \"metric>=X\""});
+      return Error(ErrorCode::E10001, {text, "--accuracy_target", "It must be \"cosine>=X\", \"sqnr>=X\", \"agreement>=X\" or \"metric>=X\""});
     }
   }
   if ((quant->target_metric == "metric") != !quant->metric_command.empty()) {

@@ -29,7 +29,7 @@ struct QuantOptions {
   bool statistics_only = false;
   std::string recipe;
   std::string recipe_out;
-  std::string target_metric;  // "cosine", "sqnr" or "metric"; empty: no target
+  std::string target_metric;  // "cosine", "sqnr", "agreement" or "metric"; empty: no target
   double target_value = 0;
   std::string metric_command;
 };

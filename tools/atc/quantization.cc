@@ -119,9 +119,10 @@ void SetTarget(const Options& options, CompileRecipe compile, QuantizeOptions* q
   if (quant.target_metric.empty()) return;
   AccuracyTarget target;
   target.least = quant.target_value;
-  target.metric = quant.target_metric == "cosine" ? AccuracyTarget::Metric::kCosine
-                  : quant.target_metric == "sqnr" ? AccuracyTarget::Metric::kSqnr
-                                                  : AccuracyTarget::Metric::kExternal;
+  target.metric = quant.target_metric == "cosine"      ? AccuracyTarget::Metric::kCosine
+                  : quant.target_metric == "sqnr"      ? AccuracyTarget::Metric::kSqnr
+                  : quant.target_metric == "agreement" ? AccuracyTarget::Metric::kAgreement
+                                                       : AccuracyTarget::Metric::kExternal;
   target.external = [options, compile = std::move(compile)](const passes::Recipe& recipe) { return RunMetric(options, compile, recipe); };
   quantize->target = std::move(target);
   auto line = std::make_shared<Progress>("sensitivity of layers");
