@@ -139,9 +139,9 @@ void SumByColumn(const ConvU8Params& p, const uint8_t* in, int64_t ic, const Wor
       const uint8_t* row = in + ky * p.dilation_h * p.in.strides[1] + 4 * g;
       const int64_t count = ic - 4 * g;
       for (int64_t phase = 0; phase < stride; ++phase, to += phase_words) {
-        // The last column may be the memory's end.
+        // The last column may be the memory's end, and so may the one before it where pixels are closer than three bytes.
         int64_t j = 0;
-        for (int64_t x = phase; x < columns - 1; x += stride) to[j++] = LoadPixel(row + x * step, 4, false);
+        for (int64_t x = phase; x < columns - 1; x += stride) to[j++] = LoadPixel(row + x * step, count, step < 3);
         if (phase < columns && (columns - 1 - phase) % stride == 0) to[j++] = LoadPixel(row + (columns - 1) * step, count, true);
         for (; j < phase_words; ++j) to[j] = 0;
       }

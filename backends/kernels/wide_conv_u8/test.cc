@@ -24,9 +24,7 @@ struct Case {
   }
 };
 
-Case RandomCase(Random& random, bool depthwise) {
-  ConvChoice choice;
-  choice.depthwise = depthwise;
+Case RandomCase(Random& random, const ConvChoice& choice) {
   Case c;
   c.conv = RandomConvCase(random, choice);
   const ConvU8Params& p = c.conv.params;
@@ -41,6 +39,12 @@ Case RandomCase(Random& random, bool depthwise) {
   c.weights.resize(c.channels.size() * p.kernel_h * p.kernel_w * (p.in.dims[3] / p.groups));
   for (int16_t& w : c.weights) w = static_cast<int16_t>(Pick(random, -255, 255));
   return c;
+}
+
+Case RandomCase(Random& random, bool depthwise) {
+  ConvChoice choice;
+  choice.depthwise = depthwise;
+  return RandomCase(random, choice);
 }
 
 // The output operand: wide channels computed with nested loops, everything else as it was.
@@ -88,6 +92,33 @@ TEST_F(WideConvU8Test, EqualsNestedLoopsOnEveryTierAndWritesNothingElse) {
     std::vector<uint8_t> bytes;
     ASSERT_NO_FATAL_FAILURE(RunAllTiers(WideConvU8Kernel, c.params, c.Operands(), 4, &bytes)) << "case " << i;
     ASSERT_TRUE(bytes == Reference(c)) << "case " << i;
+  }
+}
+
+// Images of one to three channels without space between pixels, as convolutions over row runs read them: nothing behind the last one is read.
+TEST_F(WideConvU8Test, ReadsNothingBehindPackedPixels) {
+  Random random(33);
+  for (int64_t channels = 1; channels <= 3; ++channels) {
+    ConvChoice choice;
+    choice.dense = true;
+    choice.kernel = 3;
+    choice.batch = choice.groups = 1;
+    choice.in_channels = 4;
+    choice.out_channels = 8;
+    choice.height = 7;
+    choice.width = 19;
+    Case c = RandomCase(random, choice);
+    ConvU8Params& p = c.conv.params;
+    p.pad_top = p.pad_left = 0;
+    const int64_t in[4] = {1, p.out.dims[1] - 1 + p.kernel_h + (p.out.dims[1] - 1) * (p.stride_h - 1),
+                           p.out.dims[2] - 1 + p.kernel_w + (p.out.dims[2] - 1) * (p.stride_w - 1), channels};
+    p.in = DenseView(in, 4, 1);
+    c.conv.input = RandomBytes(random, p.in.elements());
+    c.params.conv = p;
+    c.weights.resize(c.channels.size() * p.kernel_h * p.kernel_w * channels);
+    std::vector<uint8_t> bytes;
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(WideConvU8Kernel, c.params, c.Operands(), 4, &bytes)) << channels;
+    ASSERT_TRUE(bytes == Reference(c)) << channels;
   }
 }
 
