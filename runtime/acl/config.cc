@@ -1,6 +1,7 @@
 #include "runtime/acl/config.h"
 
 #include <cerrno>
+#include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -49,10 +50,12 @@ bool ReadInteger(const Json& value, int64_t* out) {
   return value.is_string() && absl::SimpleAtoi(value.get_ref<const std::string&>(), out);
 }
 
-template <typename... Args>
-aclError BadDump(const char* name, const char* format, Args... args) {
+__attribute__((format(printf, 2, 3))) aclError BadDump(const char* name, const char* format, ...) {
   char why[512];
-  std::snprintf(why, sizeof why, format, args...);
+  va_list args;
+  va_start(args, format);
+  std::vsnprintf(why, sizeof why, format, args);
+  va_end(args);
   return Fail(ACL_ERROR_INVALID_DUMP_CONFIG, "%s: 'dump': %s", name, why);
 }
 
