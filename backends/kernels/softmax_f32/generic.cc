@@ -17,7 +17,11 @@ struct Line {
 OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ? static_cast<int>(count - i) : kWidth; }
 
 // Lines of neighbouring elements that are computed together, so that no line waits for its own sums.
+#if defined(__AVX2__)
 constexpr int kTogether = 4;
+#else
+constexpr int kTogether = 1;
+#endif
 
 // The rounding to uint8 of numbers in [0, 1], QuantizeValue of base/quant.h. Where a fused multiply-add is an instruction, the quotient comes
 // from the reciprocal and one correction by the remainder (P. Markstein, "Computation of elementary functions on the IBM RISC System/6000",
@@ -46,10 +50,21 @@ Rounder MakeRounder(const SoftmaxF32Params& p) {
   return {Set(p.scale), Set(-p.scale), Set(1.0f / p.scale), p.scale > 1e-30f && p.scale < 1e30f, MakeRounding(p.zero_point, 0, 255)};
 }
 
-// kWhole: contiguous on both sides and a multiple of kWidth long. kBytes writes its exponentials to lines[].out, its results to `bytes`.
-template <int kLines, bool kWhole, bool kBytes>
+// body(first element, number of elements) over a line; the number is a constant but for the last.
+struct AllLanes {
+  constexpr operator int() const { return kWidth; }  // NOLINT(google-explicit-constructor)
+};
+template <typename Body>
+OMKIT_INLINE void ForEachBlock(int64_t count, const Body& body) {
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) body(i, AllLanes());
+  if (i < count) body(i, static_cast<int>(count - i));
+}
+
+// kDense: contiguous on both sides. kBytes writes its exponentials to lines[].out, its results to `bytes`.
+template <int kLines, bool kDense, bool kBytes>
 __attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm, const Rounder* rounder, uint8_t* const* bytes) {
-  const int64_t count = lines[0].count, in_stride = kWhole ? 1 : lines[0].in_stride, out_stride = kWhole ? 1 : lines[0].out_stride;
+  const int64_t count = lines[0].count, in_stride = kDense ? 1 : lines[0].in_stride, out_stride = kDense ? 1 : lines[0].out_stride;
   const float* in[kLines];
   float* out[kLines];
   F32 top[kLines], sum[kLines], total[kLines];
@@ -59,16 +74,14 @@ __attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm, cons
     top[r] = Set(-kInfinity);
     sum[r] = Set(0.0f);
   }
-  const auto read = [&](const float* from, int lanes) { return kWhole ? Load(from) : LoadStrided(from, in_stride, lanes); };
-  const auto write = [&](float* to, F32 v, int lanes) { kWhole ? Store(to, v) : StoreStrided(to, out_stride, v, lanes); };
-  for (int64_t i = 0; i < count; i += kWidth) {
-    const int lanes = kWhole ? kWidth : LanesAt(i, count);
+  const auto read = [&](const float* from, int lanes) { return kDense ? LoadSome(from, lanes) : LoadStrided(from, in_stride, lanes); };
+  const auto write = [&](float* to, F32 v, int lanes) { kDense ? StoreSome(to, v, lanes) : StoreStrided(to, out_stride, v, lanes); };
+  ForEachBlock(count, [&](int64_t i, const auto& lanes) {
 #pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) top[r] = Max(Keep(read(in[r] + i * in_stride, lanes), lanes, -kInfinity), top[r]);
-  }
+  });
   for (int r = 0; r < kLines; ++r) top[r] = Set(FoldMax(top[r]));
-  for (int64_t i = 0; i < count; i += kWidth) {
-    const int lanes = kWhole ? kWidth : LanesAt(i, count);
+  ForEachBlock(count, [&](int64_t i, const auto& lanes) {
 #pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
       const F32 shifted = read(in[r] + i * in_stride, lanes) - top[r];
@@ -76,27 +89,28 @@ __attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm, cons
       sum[r] = sum[r] + Keep(e, lanes, 0.0f);
       write(out[r] + i * out_stride, !kBytes && logarithm ? shifted : e, lanes);
     }
-  }
+  });
   const Rounder round = kBytes ? *rounder : Rounder();  // a copy, which the stores of bytes cannot change
   for (int r = 0; r < kLines; ++r) total[r] = !kBytes && logarithm ? Log(Set(FoldSum(sum[r]))) : Set(1.0f) / Set(FoldSum(sum[r]));
-  for (int64_t i = 0; i < count; i += kWidth) {
-    const int lanes = kWhole ? kWidth : LanesAt(i, count);
+  ForEachBlock(count, [&](int64_t i, const auto& lanes) {
 #pragma GCC unroll 4
     for (int r = 0; r < kLines; ++r) {
       float* to = out[r] + i * out_stride;
-      const F32 v = kWhole ? Load(to) : LoadStrided(to, out_stride, lanes);
+      const F32 v = kDense ? LoadSome(to, lanes) : LoadStrided(to, out_stride, lanes);
       if constexpr (kBytes) StoreSome(bytes[r] + i, round.Bytes(v * total[r]), lanes);
-      else write(to, !kBytes && logarithm ? v - total[r] : v * total[r], lanes);
+      else write(to, logarithm ? v - total[r] : v * total[r], lanes);
     }
-  }
+  });
 }
 
 template <bool kBytes>
 void RunLines(const Line* lines, int together, bool logarithm, const Rounder* rounder, uint8_t* const* bytes) {
-  const bool whole = lines[0].in_stride == 1 && lines[0].out_stride == 1 && lines[0].count % kWidth == 0;
-  if (together < kTogether) return AlongAxis<1, false, kBytes>(lines, logarithm, rounder, bytes);
-  whole ? AlongAxis<kTogether, true, kBytes>(lines, logarithm, rounder, bytes)
-        : AlongAxis<kTogether, false, kBytes>(lines, logarithm, rounder, bytes);
+  if (kBytes || (lines[0].in_stride == 1 && lines[0].out_stride == 1)) {
+    together == kTogether ? AlongAxis<kTogether, true, kBytes>(lines, logarithm, rounder, bytes)
+                          : AlongAxis<1, true, kBytes>(lines, logarithm, rounder, bytes);
+    return;
+  }
+  for (int r = 0; r < together; ++r) AlongAxis<1, false, false>(lines + r, logarithm, nullptr, nullptr);
 }
 
 // `lanes` neighbours, `in_lane` and `out_lane` elements apart, each with its own softmax.
