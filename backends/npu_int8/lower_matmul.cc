@@ -44,6 +44,23 @@ absl::StatusOr<Place> RowsOfA(const Node& node, ProgramBuilder& builder) {
   return a;
 }
 
+// The result as the Transpose that alone reads it wants it, when rows stay rows: heads of attention then join without a copy.
+Place NewForTranspose(const Node& node, ProgramBuilder& builder) {
+  Place out = builder.NewPlain(node.outputs[0]);
+  const Node* user = builder.graph().OnlyUser(node.outputs[0]);
+  if (user == nullptr || user->op != ir::OpKind::kTranspose) return out;
+  const std::vector<int64_t> perm = user->attrs.Ints("perm");
+  const int rank = out.view.rank;
+  if (perm.size() != static_cast<size_t>(rank) || perm[rank - 1] != rank - 1) return out;
+  int64_t stride = 1;
+  for (int i = rank - 1; i >= 0; --i) {
+    out.view.strides[perm[i]] = stride;
+    stride *= out.view.dims[perm[i]];
+  }
+  builder.Bind(node.outputs[0], out);
+  return out;
+}
+
 }  // namespace
 
 bool SupportsMatMul(const Graph& graph, const Node& node) {
@@ -58,7 +75,7 @@ bool SupportsMatMul(const Graph& graph, const Node& node) {
 absl::Status LowerMatMul(const Node& node, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const Place a, RowsOfA(node, builder));
   OMKIT_ASSIGN_OR_RETURN(const Place b, builder.At(node.inputs[1]));
-  const Place out = builder.NewPlain(node.outputs[0]);
+  const Place out = NewForTranspose(node, builder);
   const TensorType& y = builder.type(node.outputs[0]);
   const View a_view = BatchedView(a, y.shape), b_view = BatchedView(b, y.shape);
   const int64_t operations = 2 * a_view.dims[a_view.rank - 1] * y.shape.elements();

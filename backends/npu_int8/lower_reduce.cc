@@ -79,10 +79,16 @@ bool SupportsSoftmax(const Graph& graph, const Node& node) { return FloatInAndOu
 
 namespace {
 
-// The Quantize behind a Softmax whose result nothing else reads and only products of matrices read as bytes: attention.
+// The Quantize to uint8 behind a node whose result nothing else reads.
+const Node* OnlyQuantize(const Graph& graph, const Node& node) {
+  const Node* user = graph.OnlyUser(node.outputs[0]);
+  return user != nullptr && user->op == OpKind::kQuantize && IsU8(OutputType(graph, *user)) && !graph.IsOutput(user->outputs[0]) ? user : nullptr;
+}
+
+// The one behind a Softmax that only products of matrices read: attention.
 const Node* RoundsShares(const Graph& graph, const Node& node) {
-  const Node* user = node.op == OpKind::kSoftmax ? graph.OnlyUser(node.outputs[0]) : nullptr;
-  if (user == nullptr || user->op != OpKind::kQuantize || !IsU8(OutputType(graph, *user)) || graph.IsOutput(user->outputs[0])) return nullptr;
+  const Node* user = node.op == OpKind::kSoftmax ? OnlyQuantize(graph, node) : nullptr;
+  if (user == nullptr) return nullptr;
   for (const ir::Use& use : graph.Uses(user->outputs[0])) {
     if (graph.node(use.node).op != OpKind::kMatMul) return nullptr;
   }
@@ -177,10 +183,17 @@ absl::Status LowerLayerNormalization(const Node& node, ProgramBuilder& builder) 
     beta.assign(values.begin(), values.end());
   }
   OMKIT_ASSIGN_OR_RETURN(const Place in, builder.WholeBlock(node.inputs[0]));
-  const Place out = builder.NewPlain(node.outputs[0]);
+  const Node* quantize = OnlyQuantize(builder.graph(), node);
+  const Place out = builder.NewPlain(quantize != nullptr ? quantize->outputs[0] : node.outputs[0]);
   const int64_t rows = builder.type(node.inputs[0]).shape.elements() / inner;
   const auto form = node.op == OpKind::kRMSNormalization ? kernels::NormForm::kRms : kernels::NormForm::kLayer;
-  const kernels::LayerNormF32Params params{rows, inner, inner, form, node.attrs.Float("epsilon", 1e-5f)};
+  kernels::LayerNormF32Params params{rows, inner, inner, form, node.attrs.Float("epsilon", 1e-5f), 0, 1.0f, 0};
+  if (quantize != nullptr) {
+    const QuantParams& q = builder.type(quantize->outputs[0]).quant;
+    params.quantized = 1;
+    params.scale = q.scale[0];
+    params.zero_point = q.zero_point[0];
+  }
   builder.AddStep(node, kernels::LayerNormF32Kernel(builder.isa()), params,
                   {in.block, builder.AddWeights(gamma.raw(), gamma.bytes()), builder.AddWeights(beta), out.block});
   return absl::OkStatus();

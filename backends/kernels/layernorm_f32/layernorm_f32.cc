@@ -32,7 +32,9 @@ absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyRange("bytes of input", bytes, 0, static_cast<int64_t>(step.operands[0].size)));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("gamma", step.operands[1], table));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("beta", step.operands[2], table));
-  return VerifyRange("bytes of output", bytes, 0, static_cast<int64_t>(step.operands[3].size));
+  OMKIT_RETURN_IF_ERROR(VerifyRange("form of the output", p.quantized, 0, 1));
+  OMKIT_RETURN_IF_ERROR(VerifyRange("zero point", p.zero_point, 0, 255));
+  return VerifyRange("bytes of output", p.quantized ? bytes / 4 : bytes, 0, static_cast<int64_t>(step.operands[3].size));
 }
 
 const runtime::KernelDef kRows[] = {

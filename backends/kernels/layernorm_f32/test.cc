@@ -1,7 +1,9 @@
 #include <cmath>
+#include <cstring>
 
 #include "backends/kernels/layernorm_f32/layernorm_f32.h"
 #include "backends/kernels/tier_agreement.h"
+#include "base/quant.h"
 
 namespace omkit::kernels {
 namespace {
@@ -14,7 +16,7 @@ class LayerNormF32Test : public testing::Test {
 TEST_F(LayerNormF32Test, EqualsDoubleReferenceOnEveryTier) {
   Random random(61);
   for (int i = 0; i < 80; ++i) {
-    LayerNormF32Params p = {Pick(random, 1, 20), Pick(random, 1, 200), Pick(random, 1, 6), static_cast<NormForm>(i % 3), 1e-3f};
+    LayerNormF32Params p = {Pick(random, 1, 20), Pick(random, 1, 200), Pick(random, 1, 6), static_cast<NormForm>(i % 3), 1e-3f, 0, 1.0f, 0};
     const int64_t table = p.form == NormForm::kInstance ? p.channels : p.inner;
     const std::vector<float> in = RandomFloats(random, p.rows * p.inner, -1.0f, 3.0f), gamma = RandomFloats(random, table),
                              beta = RandomFloats(random, table);
@@ -33,8 +35,30 @@ TEST_F(LayerNormF32Test, EqualsDoubleReferenceOnEveryTier) {
   }
 }
 
+TEST_F(LayerNormF32Test, RoundsItsFloatsToBytes) {
+  Random random(62);
+  for (int i = 0; i < 60; ++i) {
+    LayerNormF32Params p = {Pick(random, 1, 20), Pick(random, 1, 200), Pick(random, 1, 6), static_cast<NormForm>(i % 3), 1e-3f, 0, 1.0f, 0};
+    p.scale = i % 7 == 0 ? 1e-38f : RandomFloats(random, 1, 1e-3f, 0.1f)[0];
+    p.zero_point = static_cast<int32_t>(Pick(random, 0, 255));
+    const int64_t table = p.form == NormForm::kInstance ? p.channels : p.inner, count = p.rows * p.inner;
+    std::vector<float> in = RandomFloats(random, count, -1.0f, 3.0f);
+    if (i % 5 == 0) in[static_cast<size_t>(Pick(random, 0, count - 1))] = i % 2 == 0 ? std::nanf("") : 3e38f;
+    const StepOperand gamma = Arena(RandomFloats(random, table)), beta = Arena(RandomFloats(random, table));
+    std::vector<uint8_t> floats, bytes;
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(LayerNormF32Kernel, p, {Arena(in), gamma, beta, Arena(std::vector<float>(count))}, 3, &floats));
+    p.quantized = 1;
+    ASSERT_NO_FATAL_FAILURE(RunAllTiers(LayerNormF32Kernel, p, {Arena(in), gamma, beta, Arena(std::vector<uint8_t>(count))}, 3, &bytes));
+    for (int64_t e = 0; e < count; ++e) {
+      float value;
+      std::memcpy(&value, &floats[e * 4], 4);
+      ASSERT_EQ(bytes[e], QuantizeValue(value, p.scale, p.zero_point, 0, 255)) << "case " << i << " element " << e << " of value " << value;
+    }
+  }
+}
+
 TEST_F(LayerNormF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
-  const LayerNormF32Params good = {4, 10, 2, NormForm::kLayer, 1e-5f};
+  const LayerNormF32Params good = {4, 10, 2, NormForm::kLayer, 1e-5f, 0, 1.0f, 0};
   const StepOperand data = Arena(std::vector<float>(40)), table = Arena(std::vector<float>(10));
   const std::vector<StepOperand> operands = {data, table, table, data};
   ASSERT_EQ(VerifyStep(LayerNormF32Kernel, good, operands), absl::OkStatus());
@@ -49,6 +73,8 @@ TEST_F(LayerNormF32Test, RefusesStepsThatWouldLeaveTheirOperands) {
   EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->rows = p->inner = int64_t{1} << 40; }));
   EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->form = NormForm::kInstance; }));
   EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->form = NormForm::kInstance, p->channels = 0; }));
+  EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->quantized = 2; }));
+  EXPECT_TRUE(refused([](LayerNormF32Params* p) { p->zero_point = -1; }));
 }
 
 }  // namespace

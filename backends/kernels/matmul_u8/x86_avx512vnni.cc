@@ -139,19 +139,22 @@ struct Vnni {
     const __m512 multiplier = _mm512_set1_ps(p.multiplier);
     const uint32_t mask = columns.count >= 32 ? 0xffffffffu : (1u << columns.count) - 1;
     uint8_t* out = product.out + (row * product.out_row + columns.first) * (p.float_output ? 4 : 1);
+    if (p.float_output && mask == 0xffffffffu && p.act_min == -__builtin_inff() && p.act_max == __builtin_inff()) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r, out += product.out_row * 4) {
+        _mm512_storeu_ps(out, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), multiplier));
+        _mm512_storeu_ps(out + 64, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), multiplier));
+      }
+      return;
+    }
     if (p.float_output) {
       const __m512 lo = _mm512_set1_ps(p.act_min), hi = _mm512_set1_ps(p.act_max);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r, out += product.out_row * 4) {
         const __m512 low = _mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), multiplier)));
         const __m512 high = _mm512_min_ps(hi, _mm512_max_ps(lo, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), multiplier)));
-        if (mask == 0xffffffffu) {
-          _mm512_storeu_ps(out, low);
-          _mm512_storeu_ps(out + 64, high);
-        } else {
-          _mm512_mask_storeu_ps(out, static_cast<__mmask16>(mask), low);
-          _mm512_mask_storeu_ps(out + 64, static_cast<__mmask16>(mask >> 16), high);
-        }
+        _mm512_mask_storeu_ps(out, static_cast<__mmask16>(mask), low);
+        _mm512_mask_storeu_ps(out + 64, static_cast<__mmask16>(mask >> 16), high);
       }
       return;
     }

@@ -1,6 +1,5 @@
 // Lanes run along the softmax axis when it is the innermost one, otherwise along the innermost axis.
-#include "backends/kernels/lanes.h"
-#include "backends/kernels/math_f32.h"
+#include "backends/kernels/rounder.h"
 #include "backends/kernels/softmax_f32/softmax_f32.h"
 #include "backends/kernels/tier.h"
 
@@ -22,33 +21,6 @@ constexpr int kTogether = 4;
 #else
 constexpr int kTogether = 1;
 #endif
-
-// The rounding to uint8 of numbers in [0, 1], QuantizeValue of base/quant.h. Where a fused multiply-add is an instruction, the quotient comes
-// from the reciprocal and one correction by the remainder (P. Markstein, "Computation of elementary functions on the IBM RISC System/6000",
-// 1990). Tried with all 2^23 mantissas of the scale: near the halves between two integers, where rounding decides, it is the quotient's float.
-struct Rounder {
-  F32 scale, minus_scale, reciprocal;
-  bool corrects;
-  Rounding to;
-
-  OMKIT_INLINE LanesU8 Bytes(F32 x) const {
-    F32 quotient;
-#if defined(__FMA__) || defined(__aarch64__)
-    if (corrects) {
-      const F32 near = x * reciprocal;
-      quotient = Fma(Fma(near, minus_scale, x), reciprocal, near);
-    } else  // NOLINT(readability/braces)
-#endif
-      quotient = x / scale;
-    LanesF32 lanes;
-    static_assert(sizeof lanes == sizeof quotient, "sixteen floats");
-    __builtin_memcpy(&lanes, &quotient, sizeof lanes);
-    return Round(ZeroIfNan(lanes), to);
-  }
-};
-Rounder MakeRounder(const SoftmaxF32Params& p) {
-  return {Set(p.scale), Set(-p.scale), Set(1.0f / p.scale), p.scale > 1e-30f && p.scale < 1e30f, MakeRounding(p.zero_point, 0, 255)};
-}
 
 // body(first element, number of elements) over a line; the number is a constant but for the last.
 struct AllLanes {
@@ -97,7 +69,7 @@ __attribute__((noinline)) void AlongAxis(const Line* lines, bool logarithm, cons
     for (int r = 0; r < kLines; ++r) {
       float* to = out[r] + i * out_stride;
       const F32 v = kDense ? LoadSome(to, lanes) : LoadStrided(to, out_stride, lanes);
-      if constexpr (kBytes) StoreSome(bytes[r] + i, round.Bytes(v * total[r]), lanes);
+      if constexpr (kBytes) StoreSome(bytes[r] + i, round.Bytes<true>(v * total[r]), lanes);
       else write(to, logarithm ? v - total[r] : v * total[r], lanes);
     }
   });
@@ -161,7 +133,7 @@ void SoftmaxF32(const KernelArgs& args) {
   if (p.quantized) {
     uint8_t* bytes = static_cast<uint8_t*>(args.operands[1]) + p.out.offset;
     const int64_t count = p.in.dims[p.axis], width = (count + kLanes - 1) / kLanes * kLanes;
-    const Rounder rounder = MakeRounder(p);
+    const Rounder rounder = MakeRounder(p.scale, p.zero_point);
     float* work = static_cast<float*>(args.scratch);
     for (int64_t at = part.begin; at < part.end;) {
       const int together = part.end - at >= kTogether ? kTogether : 1;
