@@ -30,14 +30,23 @@ void CopyRow(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t
   }
 }
 
-// A square of kSide rows of 16 bytes.
-template <int kBytes>
+// The widest register whose rows are transposed, for elements of four bytes and more; bytes and words make squares of 16 bytes.
+#if defined(__AVX512F__)
+constexpr int kWideRow = 64;
+#elif defined(__AVX2__)
+constexpr int kWideRow = 32;
+#else
+constexpr int kWideRow = 16;
+#endif
+
+// A square of kSide rows of kBytes bytes.
+template <int kSize, int kBytes>
 struct Square;
-#define OMKIT_SQUARE(type)                             \
-  template <>                                          \
-  struct Square<sizeof(type)> {                        \
-    typedef type Row __attribute__((vector_size(16))); \
-    static constexpr int kSide = 16 / sizeof(type);    \
+#define OMKIT_SQUARE(type)                                 \
+  template <int kBytes>                                    \
+  struct Square<sizeof(type), kBytes> {                    \
+    typedef type Row __attribute__((vector_size(kBytes))); \
+    static constexpr int kSide = kBytes / sizeof(type);    \
   };
 OMKIT_SQUARE(uint8_t)
 OMKIT_SQUARE(uint16_t)
@@ -51,14 +60,14 @@ OMKIT_INLINE Row Interleave(Row a, Row b, std::integer_sequence<int, kAt...>) {
 }
 
 // One in-register transposition: as many perfect shuffles of the rows as kSide has binary digits.
-template <typename T>
+template <typename T, int kBytes>
 OMKIT_INLINE void TransposeSquare(const T* in, T* out, int64_t in_stride, int64_t out_stride) {
-  using Row = typename Square<sizeof(T)>::Row;
-  constexpr int kSide = Square<sizeof(T)>::kSide;
+  using Row = typename Square<sizeof(T), kBytes>::Row;
+  constexpr int kSide = Square<sizeof(T), kBytes>::kSide;
   constexpr auto kSequence = std::make_integer_sequence<int, kSide>();
   Row rows[kSide], next[kSide];
 #pragma GCC unroll 16
-  for (int i = 0; i < kSide; ++i) std::memcpy(&rows[i], in + i * in_stride, 16);
+  for (int i = 0; i < kSide; ++i) std::memcpy(&rows[i], in + i * in_stride, kBytes);
 #pragma GCC unroll 4
   for (int digits = kSide; digits > 1; digits /= 2) {
 #pragma GCC unroll 8
@@ -70,30 +79,44 @@ OMKIT_INLINE void TransposeSquare(const T* in, T* out, int64_t in_stride, int64_
     for (int i = 0; i < kSide; ++i) rows[i] = next[i];
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < kSide; ++i) std::memcpy(out + i * out_stride, &rows[i], 16);
+  for (int i = 0; i < kSide; ++i) std::memcpy(out + i * out_stride, &rows[i], kBytes);
 }
 
-// out[i * out_stride + j] = in[i + j * in_stride] for i in [i0, i1) and j in [j0, j1).
-template <typename T>
-OMKIT_INLINE void TransposeElements(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
-  for (int64_t i = i0; i < i1; ++i) {
-    for (int64_t j = j0; j < j1; ++j) out[i * out_stride + j] = in[i + j * in_stride];
+// out[i * out_stride + j] = in[i + j * in_stride] for i below `rows` and j below `columns`.
+template <typename T, int kBytes>
+void TransposeBlock(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t rows, int64_t columns) {
+  constexpr int kSide = Square<sizeof(T), kBytes>::kSide;
+  const int64_t i_whole = rows - rows % kSide, j_whole = columns - columns % kSide;
+  for (int64_t i = 0; i < i_whole; i += kSide) {
+    for (int64_t j = 0; j < j_whole; j += kSide) TransposeSquare<T, kBytes>(in + i + j * in_stride, out + i * out_stride + j, in_stride, out_stride);
   }
+  const auto rest = [&](int64_t i0, int64_t i1, int64_t j0) {
+    if constexpr (kBytes > 16) {
+      if (i0 < i1 && j0 < columns)
+        TransposeBlock<T, 16>(in + i0 + j0 * in_stride, out + i0 * out_stride + j0, in_stride, out_stride, i1 - i0, columns - j0);
+    } else {
+      for (int64_t i = i0; i < i1; ++i) {
+        for (int64_t j = j0; j < columns; ++j) out[i * out_stride + j] = in[i + j * in_stride];
+      }
+    }
+  };
+  rest(0, i_whole, j_whole);
+  rest(i_whole, rows, 0);
 }
 
 // out[i * out_stride + j] = in[i + j * in_stride]: the input is contiguous along i, the output along j.
 template <typename T>
 void TransposeRows(const T* in, T* out, int64_t in_stride, int64_t out_stride, int64_t begin, int64_t end, int64_t columns) {
-  constexpr int kSide = Square<sizeof(T)>::kSide;
+  constexpr int kBytes = sizeof(T) >= 4 ? kWideRow : 16;
   for (int64_t i0 = begin; i0 < end; i0 += kBlock) {
-    const int64_t i1 = i0 + kBlock < end ? i0 + kBlock : end, i_whole = i1 - (i1 - i0) % kSide;
+    const int64_t rows = i0 + kBlock < end ? kBlock : end - i0;
     for (int64_t j0 = 0; j0 < columns; j0 += kBlock) {
-      const int64_t j1 = j0 + kBlock < columns ? j0 + kBlock : columns, j_whole = j1 - (j1 - j0) % kSide;
-      for (int64_t i = i0; i < i_whole; i += kSide) {
-        for (int64_t j = j0; j < j_whole; j += kSide) TransposeSquare(in + i + j * in_stride, out + i * out_stride + j, in_stride, out_stride);
+      const int64_t j1 = j0 + kBlock < columns ? j0 + kBlock : columns;
+      // No prefetcher of a CPU follows this many rows.
+      for (int64_t i = i0; i < i0 + rows && j1 < columns; ++i) {
+        for (int64_t j = 0; j < kBlock; j += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(out + i * out_stride + j1 + j, 1);
       }
-      TransposeElements(in, out, in_stride, out_stride, i_whole, i1, j0, j1);
-      TransposeElements(in, out, in_stride, out_stride, i0, i_whole, j_whole, j1);
+      TransposeBlock<T, kBytes>(in + i0 + j0 * in_stride, out + i0 * out_stride + j0, in_stride, out_stride, rows, j1 - j0);
     }
   }
 }
