@@ -389,6 +389,8 @@ void ProgramBuilder::EndLayer(const ir::Node& node) {
   for (ValueId v : node.outputs) {
     if (v != kNoValue) pending.outputs.push_back(v);
   }
+  pending.outputs.insert(pending.outputs.end(), made_.begin(), made_.end());
+  made_.clear();
   layers_.push_back(std::move(pending));
   layered_steps_ = steps_.size();
 }

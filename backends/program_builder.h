@@ -71,6 +71,9 @@ class ProgramBuilder {
   void Absorb(ir::NodeId node) { absorbed_.insert(node); }
   bool Absorbed(ir::NodeId node) const { return absorbed_.count(node) > 0; }
 
+  // The layer that is being lowered writes this value of an absorbed node, for dumps and profiles.
+  void Makes(ir::ValueId v) { made_.push_back(v); }
+
   // Working memory of `bytes` bytes between steps of one node.
   BlockId NewTemporary(uint64_t bytes) { return AddBlock(runtime::Space::kArena, 0, bytes); }
   bool IsPlaced(ir::ValueId v) const { return places_.count(v) > 0; }
@@ -141,6 +144,7 @@ class ProgramBuilder {
   CompileBody compile_body_;
   std::map<ir::ValueId, Place> places_;
   std::set<ir::NodeId> absorbed_;
+  std::vector<ir::ValueId> made_;  // by the current layer
   std::map<ir::ValueId, Place> plain_copies_;
   std::map<ir::ValueId, Place> image_copies_;
   std::map<ir::ValueId, Place> row_copies_;

@@ -3,7 +3,12 @@
 #ifndef OMKIT_BACKENDS_NPU_INT8_LOWER_H_
 #define OMKIT_BACKENDS_NPU_INT8_LOWER_H_
 
+#include <array>
+#include <cstdint>
+#include <optional>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "backends/program_builder.h"
 #include "ir/graph.h"
 
@@ -36,6 +41,14 @@ absl::Status LowerCast(const ir::Node& node, ProgramBuilder& builder);
 // The Dequantize whose bytes the node reads itself, because it computes on reals behind bytes and nothing else reads the float value: ArgMax,
 // ArgMin, linear Resize. nullptr for other nodes. (lower_elementwise.cc)
 const ir::Node* DequantizeInside(const ir::Graph& graph, const ir::Node& node);
+
+// The function of one byte behind a value that nothing else reads: one quantized operator, or a chain of element functions. Its nodes count as
+// lowered; the caller applies the table and places `result`. nullopt when there is none. (lower_elementwise.cc)
+struct TableBehind {
+  std::array<uint8_t, 256> table;
+  ir::ValueId result;
+};
+absl::StatusOr<std::optional<TableBehind>> TakeTableBehind(ir::ValueId value, ProgramBuilder& builder);
 
 // lower_matmul.cc
 bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
@@ -28,6 +29,7 @@ constexpr int64_t kChannelPad = 64;
 // A convolution or dense layer in the terms both kernels share; dense layers are images of one row.
 struct Layer {
   Place in, out, residual;
+  std::optional<TableBehind> table;
   bool has_residual = false;
   int64_t oc = 0, ic_per_group = 0, groups = 1;
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0;
@@ -135,6 +137,15 @@ void LowerWideChannels(const Node& node, const Layer& layer, const Tensor& w, co
   builder.AddStep(node, kernels::WideConvU8Kernel(builder.isa()), wide, operands, operations);
 }
 
+// The function of one element behind an INT8 layer, where the kernel looks its results up.
+absl::StatusOr<std::optional<TableBehind>> TableOf(const Node& node, const Layer& layer, ProgramBuilder& builder) {
+  // The step for wide channels writes behind the layer and knows no table.
+  const bool wide = builder.type(node.inputs[1]).dtype == DType::kInt16;
+  const bool reads = !wide && IsU8(builder.type(node.inputs[0])) && IsU8(builder.type(node.outputs[0])) && !layer.depthwise() &&
+                     kernels::ConvU8ReadsTable(builder.isa(), layer.ic_per_group, layer.groups);
+  return reads ? TakeTableBehind(node.outputs[0], builder) : std::optional<TableBehind>();
+}
+
 absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   const Layer whole = layer;
   const TensorType& x = builder.type(node.inputs[0]);
@@ -177,6 +188,10 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(folded), builder.AddWeights(multipliers),
                                    layer.out.block};
   if (layer.has_residual) operands.push_back(layer.residual.block);
+  if (layer.table) {
+    params.has_table = 1;
+    operands.push_back(builder.AddWeights(layer.table->table.data(), layer.table->table.size()));
+  }
   builder.AddStep(node, layer.depthwise() ? kernels::DwConvU8Kernel(isa) : kernels::ConvU8Kernel(isa), params, operands, operations);
   if (!wide) return absl::OkStatus();
   auto again = params;
@@ -295,7 +310,8 @@ absl::Status LowerConv(const Node& node, ProgramBuilder& builder) {
   if (layer.has_residual) {
     OMKIT_ASSIGN_OR_RETURN(layer.residual, builder.Image(node.inputs[3], {}));
   }
-  layer.out = builder.NewImage(node.outputs[0]);
+  OMKIT_ASSIGN_OR_RETURN(layer.table, TableOf(node, layer, builder));
+  layer.out = builder.NewImage(layer.table ? layer.table->result : node.outputs[0]);
   return LowerLayer(node, layer, builder);
 }
 
@@ -309,8 +325,10 @@ absl::Status LowerDense(const Node& node, ProgramBuilder& builder) {
   if (layer.has_residual) {
     OMKIT_ASSIGN_OR_RETURN(layer.residual, builder.Rows(node.inputs[3]));
   }
-  builder.NewPlain(node.outputs[0]);
-  OMKIT_ASSIGN_OR_RETURN(layer.out, builder.RowsOf(node.outputs[0]));
+  OMKIT_ASSIGN_OR_RETURN(layer.table, TableOf(node, layer, builder));
+  const ir::ValueId result = layer.table ? layer.table->result : node.outputs[0];
+  builder.NewPlain(result);
+  OMKIT_ASSIGN_OR_RETURN(layer.out, builder.RowsOf(result));
   layer.pixels = layer.out.view.dims[3];
   return LowerLayer(node, layer, builder);
 }

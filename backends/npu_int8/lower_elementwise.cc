@@ -166,6 +166,28 @@ bool SupportsUnary(const Graph& graph, const Node& node) {
   return IsF32(x) && IsF32(y) && FunctionOf(graph, node).has_value();
 }
 
+absl::StatusOr<std::optional<TableBehind>> TakeTableBehind(ir::ValueId value, ProgramBuilder& builder) {
+  const Graph& graph = builder.graph();
+  const Node* user = graph.OnlyUser(value);
+  if (user == nullptr || graph.IsOutput(value) || user->inputs[0] != value || user->outputs.size() != 1) return std::optional<TableBehind>();
+  if (user->op == OpKind::kDequantize) {
+    const ir::ElementChain chain = ir::ElementChainAt(graph, *user);
+    if (chain.functions.empty() || !IsU8(OutputType(graph, graph.node(chain.quantize)))) return std::optional<TableBehind>();
+    OMKIT_ASSIGN_OR_RETURN(const auto table, ir::TableOf(graph, chain));
+    builder.Absorb(chain.dequantize);
+    for (const ir::NodeId id : chain.functions) builder.Absorb(id);
+    builder.Absorb(chain.quantize);
+    const ir::ValueId result = graph.node(chain.quantize).outputs[0];
+    builder.Makes(result);
+    return TableBehind{table, result};
+  }
+  if (!FunctionOf(graph, *user) || !SupportsUnary(graph, *user) || !IsU8(OutputType(graph, *user))) return std::optional<TableBehind>();
+  OMKIT_ASSIGN_OR_RETURN(const auto table, Table(*user, builder));
+  builder.Absorb(user->id);
+  builder.Makes(user->outputs[0]);
+  return TableBehind{table, user->outputs[0]};
+}
+
 absl::Status LowerUnary(const Node& node, ProgramBuilder& builder) {
   if (IsU8(builder.type(node.inputs[0]))) return LowerTable(node, builder);
   const UnaryFunction function = *FunctionOf(builder.graph(), node);

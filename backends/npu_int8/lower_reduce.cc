@@ -103,6 +103,7 @@ absl::Status LowerSoftmax(const Node& node, ProgramBuilder& builder) {
   if (const Node* quantize = RoundsShares(builder.graph(), node); quantize != nullptr && axis == in.view.rank - 1 && IsDense(in.view)) {
     const QuantParams& q = builder.type(quantize->outputs[0]).quant;
     const Place out = builder.NewPlain(quantize->outputs[0]);
+    builder.Makes(quantize->outputs[0]);
     builder.AddStep(node, kernels::SoftmaxF32Kernel(builder.isa()),
                     kernels::SoftmaxF32Params{in.view, out.view, axis, 0, 1, q.scale[0], q.zero_point[0]}, {in.block, out.block});
     return absl::OkStatus();
@@ -190,6 +191,7 @@ absl::Status LowerLayerNormalization(const Node& node, ProgramBuilder& builder) 
   kernels::LayerNormF32Params params{rows, inner, inner, form, node.attrs.Float("epsilon", 1e-5f), 0, 1.0f, 0};
   if (quantize != nullptr) {
     const QuantParams& q = builder.type(quantize->outputs[0]).quant;
+    builder.Makes(quantize->outputs[0]);
     params.quantized = 1;
     params.scale = q.scale[0];
     params.zero_point = q.zero_point[0];

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_u8/blocks.h"
 #include "backends/kernels/conv_u8/constants.h"
 #include "backends/kernels/conv_u8/pack.h"
 #include "backends/kernels/conv_u8/rows.h"
@@ -29,12 +30,15 @@ struct alignas(64) CacheLine {
 
 template <Isa kIsa>
 absl::Status Verify(const runtime::Step& step) {
-  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5, 6));
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5, 7));
   const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, RoundUp(p.in.dims[3], 4)));
   if (p.in.dims[3] % p.groups != 0 || p.out.dims[3] % p.groups != 0) {
     return absl::InvalidArgumentError(absl::StrCat("convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ", p.groups,
                                                    " groups, expected multiples"));
+  }
+  if (p.has_table && !ConvU8ReadsTable(kIsa, p.in.dims[3] / p.groups, p.groups)) {
+    return absl::InvalidArgumentError("this chip's convolution has no table behind it");
   }
   const CheckedSize bytes = PackedConvU8Size(kIsa, p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
   return VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
@@ -56,6 +60,8 @@ const runtime::KernelDef kRows[] = {
 };
 
 }  // namespace
+
+bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups) { return isa == Isa::kAvx512Vnni && UsesBlocks(ic_per_group, groups); }
 
 std::string ConvU8Kernel(Isa isa) { return absl::StrCat("conv_u8.", IsaName(isa)); }
 absl::Span<const runtime::KernelDef> ConvU8Rows() { return kRows; }

@@ -17,7 +17,7 @@
 namespace omkit::kernels {
 
 // Operands: 0 input u8, 1 packed weights, 2 bias int32[oc] (zero point already folded in: b - zx * sum(w)), 3 multiplier f32[oc],
-// 4 output, 5 residual u8 (only when has_residual).
+// 4 output, then residual u8 (only when has_residual), table u8[256] (only when has_table): a function of one element behind the layer.
 struct ConvU8Params {
   View in;        // N, H, W, C
   View out;       // N, OH, OW, OC; u8, or f32 when float_output
@@ -34,7 +34,12 @@ struct ConvU8Params {
   int32_t residual_zero;
   float residual_multiplier;
   float act_min, act_max;
+  int32_t has_table;     // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
+  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
 };
+
+// Whether this tier's kernel takes has_table, for a convolution of so many input channels per group.
+bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups);
 
 // "conv_u8.<isa>". Every tier has a row.
 std::string ConvU8Kernel(Isa isa);

@@ -114,6 +114,7 @@ std::vector<uint8_t> ReferenceConv(const ConvCase& c) {
           } else {
             out[at] = static_cast<uint8_t>(Requantize(acc, c.multiplier[o], p.out_zero, p.clamp_min, p.clamp_max));
           }
+          if (p.has_table) out[at] = c.table[out[at]];
         }
       }
     }
@@ -128,6 +129,7 @@ void AddOperands(const ConvCase& c, const std::vector<uint8_t>& packed, StepRunn
   runner->Add(runtime::Space::kWeights, c.multiplier);
   runner->Add(runtime::Space::kArena, c.output);
   if (c.params.has_residual) runner->Add(runtime::Space::kArena, c.residual);
+  if (c.params.has_table) runner->Add(runtime::Space::kWeights, c.table);
 }
 
 }  // namespace omkit::kernels

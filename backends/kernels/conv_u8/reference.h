@@ -12,7 +12,7 @@ namespace omkit::kernels {
 
 struct ConvCase {
   ConvU8Params params;
-  std::vector<uint8_t> input, residual;
+  std::vector<uint8_t> input, residual, table;
   std::vector<int8_t> weights;  // [oc][ic / groups][kernel_h][kernel_w]
   std::vector<int32_t> bias;
   std::vector<float> multiplier;

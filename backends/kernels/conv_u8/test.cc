@@ -48,6 +48,28 @@ TEST_P(ConvU8Test, EqualsNestedLoopsOnDenseCases) {
   }
 }
 
+TEST_P(ConvU8Test, LooksItsResultUpInATable) {
+  Random random(15);
+  int read = 0;
+  for (int i = 0; i < 150; ++i) {
+    ConvCase c = RandomConvCase(random, i < 100 ? ConvChoice{} : kDense[i % 11]);
+    c.params.has_table = 1;
+    c.table = RandomBytes(random, 256);
+    const ConvU8Params& p = c.params;
+    const bool reads = !p.float_output && ConvU8ReadsTable(GetParam(), p.in.dims[3] / p.groups, p.groups);
+    if (reads) {
+      ++read;
+      ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
+      continue;
+    }
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(c, PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups),
+                &runner);
+    ASSERT_FALSE(runner.Run(1).ok()) << "case " << i;
+  }
+  EXPECT_EQ(read > 90, GetParam() == Isa::kAvx512Vnni) << read;
+}
+
 TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   Random random(13);
   ConvChoice choice;

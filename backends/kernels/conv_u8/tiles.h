@@ -75,9 +75,15 @@ struct Split {
   return pixels < 56 ? 56 : pixels > kChunk ? kChunk : pixels;
 }
 
-// Calls run(block, pixels, count) for this thread's part of the convolution.
-template <typename RunBlock>
-static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const BlockLayout& layout, int tile, const RunBlock& run) {
+struct NothingMore {
+  void operator()(const Pixels&, int, int64_t, int64_t) const {}
+};
+
+// Calls run(block, pixels, count) for this thread's part of the convolution, and done(pixels, count, first channel, last channel) when all
+// its channels [first, last) of these pixels are written.
+template <typename RunBlock, typename Done = NothingMore>
+static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const BlockLayout& layout, int tile, const RunBlock& run,
+                      const Done& done = Done()) {
   const Grid grid = MakeGrid(p);
   const GridRow origin = OriginOf(p, args);
   const int out_bytes = p.float_output ? 4 : 1;
@@ -95,6 +101,7 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const Block
   for (int64_t first = split.pixels.begin; first < split.pixels.end; first += chunk) {
     const int64_t last = first + chunk < split.pixels.end ? first + chunk : split.pixels.end;
     ListPixels(grid, origin, out_bytes, first, last, &list);
+    int64_t end_channel = 0;
     for (int64_t i = split.blocks.begin; i < split.blocks.end; ++i) {
       const int64_t group = i / blocks.count, block = i % blocks.count;
       const int64_t slot = group * blocks.slots() + block * layout.slots, left = out_channels - block * layout.slots;
@@ -113,7 +120,10 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const Block
       b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * slot_bytes + b.width * layout.term_bytes;
       b.count = static_cast<int>(left < b.width ? left : b.width);
       run(b, list, static_cast<int>(last - first));
+      end_channel = b.oc + b.count;
     }
+    const int64_t begin = split.blocks.begin / blocks.count * out_channels + split.blocks.begin % blocks.count * layout.slots;
+    if (end_channel > 0) done(list, static_cast<int>(last - first), begin, end_channel);
   }
 }
 

@@ -36,6 +36,7 @@ absl::Status VerifyNumbers(const ConvU8Params& p) {
       {"groups", p.groups, 1, kMaxImageDim},
       {"float_output", p.float_output, 0, 1},
       {"has_residual", p.has_residual, 0, 1},
+      {"has_table", p.has_table, 0, p.float_output ? 0 : 1},
       {"output zero point", p.out_zero, 0, 255},
       {"lower clamp", p.clamp_min, 0, 255},
       {"upper clamp", p.clamp_max, p.clamp_min, 255},
@@ -58,7 +59,7 @@ Reach ReachOf(int64_t out_dim, int64_t stride, int64_t taps, int64_t dilation, i
 
 absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, int64_t readable_channels) {
   OMKIT_RETURN_IF_ERROR(VerifyNumbers(p));
-  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5 + p.has_residual, 5 + p.has_residual));
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5 + p.has_residual + p.has_table, 5 + p.has_residual + p.has_table));
   OMKIT_RETURN_IF_ERROR(VerifyImageDims("convolution input", p.in));
   OMKIT_RETURN_IF_ERROR(VerifyImageDims("convolution output", p.out));
   OMKIT_RETURN_IF_ERROR(VerifyRange("batch of the output", p.out.dims[0], p.in.dims[0], p.in.dims[0]));
@@ -73,6 +74,7 @@ absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, 
     OMKIT_RETURN_IF_ERROR(VerifySameDims("convolution residual and output", p.residual, p.out));
     OMKIT_RETURN_IF_ERROR(VerifyRange("channel stride of the residual", p.residual.strides[3], 1, 1));
   }
+  if (p.has_table) OMKIT_RETURN_IF_ERROR(VerifyOperandSize("table behind the convolution", step.operands[5 + p.has_residual], 256));
   const int64_t table_bytes = p.out.dims[3] * 4;
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution bias", step.operands[2], table_bytes));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution multiplier", step.operands[3], table_bytes));

@@ -31,6 +31,7 @@ absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(DwConvU8Params), 5, 6));
   const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, p.in.dims[3]));
+  OMKIT_RETURN_IF_ERROR(VerifyRange("has_table", p.has_table, 0, 0));
   if (p.in.dims[3] != p.groups || p.out.dims[3] != p.groups) {
     return absl::InvalidArgumentError(absl::StrCat("depthwise convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ",
                                                    p.groups, " groups, expected equal numbers"));

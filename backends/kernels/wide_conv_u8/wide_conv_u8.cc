@@ -35,6 +35,7 @@ absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(WideConvU8Params), kResidual, kResidual + 1));
   const WideConvU8Params p = runtime::ParamsOf<WideConvU8Params>(step);
   const ConvU8Params& c = p.conv;
+  OMKIT_RETURN_IF_ERROR(VerifyRange("has_table", c.has_table, 0, 0));
   OMKIT_RETURN_IF_ERROR(VerifyRange("output channels", c.out.dims[3], 1, int64_t{1} << 24));
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(Whole(step, p), c, c.in.dims[3]));
   OMKIT_RETURN_IF_ERROR(VerifyRange("wide channels", p.count, 1, c.out.dims[3]));
