@@ -123,7 +123,11 @@ OMKIT_INLINE void AddTaps(const DotArgs<Weight>& d, F32 (&acc)[kPixels][kPanels]
       int64_t at[3] = {0, s, 2 * s};
       for (int64_t k = 0; k < d.depth; ++k) {
         F32 weight[kPanels];
-        for (int j = 0; j < kPanels; ++j) weight[j] = LoadWeights(w + j * panel);
+        for (int j = 0; j < kPanels; ++j) {
+          weight[j] = LoadWeights(w + j * panel);
+          // The next panels come from memory while these are used. Addresses behind the end of the file are no fault for a prefetch.
+          __builtin_prefetch(w + (kPanels + j) * panel, 0, 2);
+        }
 #pragma GCC unroll 16
         for (int i = 0; i < kPixels; ++i) {
           const F32 value = Set(base[i / 3][at[i % 3]]);
