@@ -23,6 +23,8 @@ using om_layout::Hash;
 using om_layout::Header;
 using om_layout::kEndianTag;
 using om_layout::kMagic;
+using om_layout::kMajorVersion;
+using om_layout::kMinorVersion;
 using om_layout::kMostSections;
 using om_layout::kRequired;
 using om_layout::kUnit;
@@ -64,9 +66,9 @@ absl::StatusOr<Header> ReadHeader(const uint8_t* data, size_t size) {
   Header header;
   std::memcpy(&header, data, sizeof header);
   if (header.endian_tag == __builtin_bswap32(kEndianTag)) return absl::InvalidArgumentError("the model is for machines of the other byte order");
-  if (header.major != kOmMajorVersion) {
+  if (header.major != kMajorVersion) {
     return absl::InvalidArgumentError(
-        absl::StrCat("format version ", header.major, ".", header.minor, ", this release reads ", kOmMajorVersion, ".x: compile the model again"));
+        absl::StrCat("format version ", header.major, ".", header.minor, ", this release reads ", kMajorVersion, ".x: compile the model again"));
   }
   if (header.endian_tag != kEndianTag || header.header_length != sizeof(Header)) return Damaged("bad header");
   return header;
@@ -232,8 +234,8 @@ std::string FileFront(const ShapedProgram& program) {
   add(OmSection::kWeights, program.weights.data(), program.weights.size());
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
-  header.major = kOmMajorVersion;
-  header.minor = kOmMinorVersion;
+  header.major = kMajorVersion;
+  header.minor = kMinorVersion;
   header.endian_tag = kEndianTag;
   header.header_length = sizeof(Header);
   header.section_count = static_cast<uint32_t>(table.size());

@@ -22,9 +22,6 @@
 
 namespace omkit::runtime {
 
-constexpr uint16_t kOmMajorVersion = 2;  // readers refuse any other
-constexpr uint16_t kOmMinorVersion = 0;  // readers accept newer ones as long as they know all required sections
-
 enum class OmSection : uint32_t { kManifest = 1, kPlan = 2, kWeights = 3, kShapes = 4, kGraph = 5 };
 
 // One row of the section table, for reports.

@@ -11,6 +11,8 @@ namespace omkit::runtime::om_layout {
 
 // Like PNG's: a transfer that changes line ends or strips the eighth bit breaks it visibly.
 constexpr char kMagic[8] = {'\x89', 'O', 'M', 'K', '\r', '\n', '\x1a', '\n'};
+constexpr uint16_t kMajorVersion = 2;  // readers refuse any other
+constexpr uint16_t kMinorVersion = 0;  // readers accept newer ones as long as they know all required sections
 constexpr uint32_t kEndianTag = 0x01020304;
 constexpr uint32_t kMostSections = 64;
 constexpr uint32_t kRequired = 1;  // the only flag of a section

@@ -14,12 +14,12 @@ using runtime::om_layout::Hash;
 using runtime::om_layout::Header;
 using runtime::om_layout::kEndianTag;
 using runtime::om_layout::kMagic;
+using runtime::om_layout::kMajorVersion;
 using runtime::om_layout::kMostSections;
 using runtime::om_layout::kRequired;
 using runtime::om_layout::kUnit;
 using runtime::om_layout::TableRow;
 
-constexpr uint16_t kMajorVersion = 1;
 constexpr uint32_t kManifest = 1, kPlan = 2, kWeights = 3;
 constexpr int kMostDepth = 8;
 constexpr int kMostTables = 4'000'000;
