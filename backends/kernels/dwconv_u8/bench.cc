@@ -27,6 +27,7 @@ void Run(benchmark::State& state, Isa isa, const Layer& layer) {
   choice.batch = 1;
   choice.depthwise = choice.dense = true;
   ConvCase c = RandomConvCase(random, choice);
+  c.multiplier.assign(c.multiplier.size(), 1.0f / 512);  // as trained networks have them, none that saturates
   // Operands end at a page; multiples of 64 bytes therefore begin at a cache line, as in an arena.
   c.input.resize(RoundUp(static_cast<int64_t>(c.input.size()), 64));
   c.output.resize(RoundUp(static_cast<int64_t>(c.output.size()), 64));
