@@ -370,46 +370,6 @@ TEST(Importer, ListsAllUnsupportedNodesAtOnce) {
             "\n  node 'g2': StringNormalizer, domain 'ai.onnx', opset 13\n  node 'f': Fancy, domain 'com.acme'");
 }
 
-// Two leaves below one branch of a TreeEnsembleClassifier, with `more` attributes.
-std::string Tree(absl::string_view more) {
-  const auto ints = [](absl::string_view name, absl::string_view numbers) {
-    return absl::StrCat("attribute { name: '", name, "' type: INTS ", numbers, " } ");
-  };
-  return absl::StrCat("node { name: 't' domain: 'ai.onnx.ml' op_type: 'TreeEnsembleClassifier' input: 'x' output: 'y' output: 'p' ",
-                      ints("nodes_treeids", "ints: 0 ints: 0 ints: 0"), ints("nodes_nodeids", "ints: 0 ints: 1 ints: 2"),
-                      ints("nodes_featureids", "ints: 1 ints: 0 ints: 0"), ints("nodes_truenodeids", "ints: 1 ints: 0 ints: 0"),
-                      ints("class_treeids", "ints: 0 ints: 0"), ints("class_nodeids", "ints: 1 ints: 2"), ints("class_ids", "ints: 0 ints: 0"),
-                      "attribute { name: 'nodes_modes' type: STRINGS strings: 'BRANCH_LEQ' strings: 'LEAF' strings: 'LEAF' } "
-                      "attribute { name: 'nodes_values' type: FLOATS floats: 0.5 floats: 0 floats: 0 } "
-                      "attribute { name: 'class_weights' type: FLOATS floats: 0.25 floats: 0.75 } ",
-                      more, "} ");
-}
-
-TEST(Importer, TreesOfBrokenOrUnsupportedForm) {
-  constexpr char kLabels[] = "attribute { name: 'classlabels_int64s' type: INTS ints: 0 ints: 1 } ";
-  constexpr char kElse[] = "attribute { name: 'nodes_falsenodeids' type: INTS ints: 2 ints: 0 ints: 0 } ";
-  const struct {
-    std::string more;
-    absl::StatusCode code;
-    const char* message;
-  } cases[] = {
-      {absl::StrCat(kLabels, kElse), absl::StatusCode::kOk, ""},
-      {absl::StrCat(kElse, "attribute { name: 'classlabels_strings' type: STRINGS strings: 'no' strings: 'yes' } "), absl::StatusCode::kUnimplemented,
-       "node 't': TreeEnsembleClassifier, domain 'ai.onnx.ml': class labels are strings"},
-      {absl::StrCat(kElse, "attribute { name: 'classlabels_int64s' type: INTS ints: 0 } "), absl::StatusCode::kUnimplemented, "1 class labels"},
-      {kLabels, absl::StatusCode::kInvalidArgument, "attribute nodes_falsenodeids has 0 entries, nodes_nodeids 3"},
-      {absl::StrCat(kLabels, "attribute { name: 'nodes_falsenodeids' type: INTS ints: 7 ints: 0 ints: 0 } "), absl::StatusCode::kInvalidArgument,
-       "tree 0 has no node 7"},
-      {absl::StrCat(kLabels, "attribute { name: 'nodes_falsenodeids' type: INTS ints: 0 ints: 0 ints: 0 } "), absl::StatusCode::kInvalidArgument,
-       "node 0 of tree 0 is not below a root"},
-  };
-  for (const auto& c : cases) {
-    const auto graph = ImportText("opset_import { domain: 'ai.onnx.ml' version: 3 } " + Around(18, Tree(c.more)));
-    EXPECT_EQ(graph.status().code(), c.code) << graph.status();
-    EXPECT_TRUE(absl::StrContains(graph.status().message(), c.message)) << graph.status();
-  }
-}
-
 TEST(Importer, RefusesBytesThatAreNoModel) {
   EXPECT_FALSE(ImportOnnxBytes("", "m.onnx", "").ok());
   EXPECT_FALSE(ImportOnnxBytes("hello world, this is no model", "m.onnx", "").ok());

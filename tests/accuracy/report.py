@@ -4,8 +4,8 @@
   ./bazelw run //tests/accuracy:report -- [--write] [--work FOLDER] [NET...]
 
 Each network of NETS is compiled with default flags and its calibration samples, and compared with its float form on other samples. Beside
-it runs the usual quantization: minimum and maximum of each tensor, per-channel weights, as QDQ ONNX on ONNX Runtime. Without --write the
-table is printed. Needs the test models and data of ../shared, and installs python3-numpy, python3-pil, dataset-fashion-mnist and ONNX
+it runs the usual quantization: minimum and maximum of each tensor, per-channel weights, as QDQ ONNX on ONNX Runtime. Without names of
+networks two more tables follow: models that come quantized, and DeepLab's class map. Without --write tables are printed. Needs the test models and data of ../shared, and installs python3-numpy, python3-pil, dataset-fashion-mnist and ONNX
 Runtime where it may; 'skipped: why' and exit status 77 where it may not.
 """
 import argparse
@@ -20,7 +20,13 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.environ.get('OMKIT_SHARED', os.path.join(ROOT, '..', 'shared'))
 ORACLE = os.path.join(ROOT, 'tests', 'oracle')
-BEGIN, END = '<!-- measured: begin -->\n', '<!-- measured: end -->\n'
+
+# Networks that come quantized: model, data, label offset, title.
+QUANTIZED = [
+    ('mobilenet_v1_025_128_qat_u8_qdq', 'img128', 1, 'MobileNetV1-0.25-128, uint8 QDQ, photographs'),
+    ('mobilenet_v2_224_qat_u8_qdq', 'img224', 1, 'MobileNetV2-1.0-224, uint8 QDQ, photographs'),
+    ('kws_dscnn_int8_qdq', 'kws', 0, 'DS-CNN, int8 QDQ, keyword spotting'),
+]
 
 # name -> (model, data, label offset or None, input shape or None, what must hold, title)
 NETS = {
@@ -178,12 +184,65 @@ def table(rows):
     return '\n'.join(lines) + '\n'
 
 
+def quantized_table(bench):
+    """The model's own arithmetic, the offline model and ONNX Runtime side by side."""
+    lines = ['| network | samples | own arithmetic | offline model | ONNX Runtime | cosine to the own arithmetic: offline model | ONNX Runtime |',
+             '|---|---|---|---|---|---|---|']
+    for stem, kind, offset, title in QUANTIZED:
+        model, data, out = os.path.join(SHARED, 'models', stem + '.onnx'), bench.data(kind), bench.path(stem)
+        run(bench.atc, '--framework=5', f'--model={model}', f'--output={out}', '--soc_version=host', '--log=error')
+        r = bench.compare(model, out + '.om', data, offset, '--layer-samples', 0, '--reference', 'onnxruntime')
+        percent = [f'{r["accuracy"][side]["top1_percent"]:.2f} %' for side in ('float', 'om', 'reference')]
+        cosine = [f'{min(o[side]["cosine"] for o in r["outputs"]):.5f}' for side in ('to_float', 'float_to_reference')]
+        lines.append('| ' + ' | '.join([title, str(r['samples'])] + percent + cosine) + ' |')
+    return '\n'.join(lines) + '\n'
+
+
+def class_map_table(bench):
+    """What the class map of DeepLab gains from float layers, first layers first, and from int8 weights alone."""
+    stem, kind, _, shape, _, _ = NETS['deeplab']
+    model, data, out = os.path.join(SHARED, 'models', stem + '.onnx'), bench.data(kind), bench.path('class_map')
+    recipe = out + '.recipe.json'
+    bench.compile(model, shape, out, f'--calibrate_tool_path={os.path.join(data, "calib")}', f'--quant_recipe_out={recipe}')
+    with open(recipe, encoding='utf-8') as f:
+        content = json.load(f)
+    order = sorted(content['nodes'], key=lambda node: int(node.rsplit('_', 1)[1]))  # the exporter's numbers follow the graph
+    lines = [f'| of {len(order)} quantized nodes in float | cosine of class numbers | pixels of equal class |', '|---|---|---|']
+
+    def measured(title, precision):
+        changed = json.loads(json.dumps(content))
+        for node in order:
+            if precision(node):
+                changed['nodes'][node] = {'precision': precision(node)}
+        with open(recipe + '.changed', 'w', encoding='utf-8') as f:
+            json.dump(changed, f)
+        bench.compile(model, shape, out, f'--quant_recipe={recipe}.changed')
+        to_float = bench.compare(model, out + '.om', data, None, '--layer-samples', 0)['outputs'][0]['to_float']
+        lines.append(f'| {title} | {to_float["cosine"]:.3f} | {to_float["equal_percent"]:.1f} % |')
+
+    for count in (0, 10, 40, 50, 54, 56, len(order)):
+        first = set(order[:count])
+        measured(count, lambda node: 'float' if node in first else None)
+    measured('all, with int8 weights (W8A16) but in depthwise layers', lambda node: 'w8a16' if node.startswith('Conv') else 'float')
+    return '\n'.join(lines) + '\n'
+
+
+def write(name, text):
+    """Puts a table between its marks in docs/accuracy.md."""
+    page = os.path.join(os.environ.get('BUILD_WORKSPACE_DIRECTORY', ROOT), 'docs', 'accuracy.md')
+    begin, end = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->\n'
+    with open(page, encoding='utf-8') as f:
+        before, rest = f.read().split(begin)
+    with open(page, 'w', encoding='utf-8') as f:
+        f.write(before + begin + text + end + rest.split(end)[1])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--atc', default=os.path.join(os.getcwd(), 'tools/atc/atc'))
     parser.add_argument('--accuracy', default=os.path.join(os.getcwd(), 'tools/accuracy/accuracy'))
     parser.add_argument('--work', help='folder for data and results, kept (default: a temporary one)')
-    parser.add_argument('--write', action='store_true', help='put the table into docs/accuracy.md')
+    parser.add_argument('--write', action='store_true', help='put the tables into docs/accuracy.md')
     parser.add_argument('--test', action='store_true', help='exit status 0 when skipped; also fail where min-max on ONNX Runtime is better')
     parser.add_argument('nets', nargs='*', metavar='NET', help=f'of {", ".join(NETS)} (default: all)')
     args = parser.parse_args()
@@ -195,14 +254,13 @@ def main():
         for name in args.nets or NETS:
             rows.append(measure(bench, name))
             print(json.dumps({name: rows[-1]}), flush=True)
-    text = table(rows)
-    print(text)
-    if args.write:
-        page = os.path.join(os.environ.get('BUILD_WORKSPACE_DIRECTORY', ROOT), 'docs', 'accuracy.md')
-        with open(page, encoding='utf-8') as f:
-            before, rest = f.read().split(BEGIN)
-        with open(page, 'w', encoding='utf-8') as f:
-            f.write(before + BEGIN + text + END + rest.split(END)[1])
+        tables = {'measured': table(rows)}
+        if not args.nets:
+            tables.update({'quantized': quantized_table(bench), 'class map': class_map_table(bench)})
+    for name, text in tables.items():
+        print(text)
+        if args.write:
+            write(name, text)
     sys.exit(0 if all(r['good'] and (r['as_good'] or not args.test) for r in rows) else 1)
 
 

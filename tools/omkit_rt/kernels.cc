@@ -59,7 +59,7 @@ struct DwConvU8Constants {
   }
 };
 
-// What the full runtime's prepare does is a check of the channel numbers. Here the file's hash stands for them, as for all that atc wrote.
+// What the full runtime's prepare does is a check of the channel numbers, which `om array` has had it make.
 struct WideConvU8Constants {
   static int64_t Bytes(Isa, const void*) { return 0; }
   static const void* LayOut(Isa, const void*, void* const*, void*) { return nullptr; }
