@@ -136,21 +136,22 @@ void DescribeAipp(const std::vector<passes::AippInput>& stages, runtime::Program
   std::sort(program.manifest.begin(), program.manifest.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
 }
 
-// "conv1=avx2 conv7=avx2" under the key "tuned_layers".
-void DescribeTiers(const TierOfNode& tiers, runtime::Program& program) {
-  if (tiers.empty()) return;
-  const std::string text = absl::StrJoin(tiers, " ", [](std::string* out, const auto& t) { absl::StrAppend(out, t.first, "=", IsaName(t.second)); });
+// "conv1=avx2 conv7=avx512vnni/112" under the key "tuned_layers".
+void DescribeVariants(const VariantOfNode& variants, runtime::Program& program) {
+  if (variants.empty()) return;
+  const auto describe = [](std::string* out, const auto& v) { absl::StrAppend(out, v.first, "=", VariantName(v.second)); };
+  const std::string text = absl::StrJoin(variants, " ", describe);
   program.manifest.push_back({"tuned_layers", text});
 }
 
-absl::StatusOr<TierOfNode> TuneFixed(const runtime::SocRow& soc, const CompileOptions& options, const ir::Graph& graph) {
+absl::StatusOr<VariantOfNode> TuneFixed(const runtime::SocRow& soc, const CompileOptions& options, const ir::Graph& graph) {
   if (options.tune.mode == TuneMode::kOff || options.choice.fixed()) return Tune(soc, graph, options.tune);
   return absl::UnimplementedError("tuning needs fixed input shapes; leave it off for models whose shapes are chosen at run time");
 }
 
-absl::StatusOr<runtime::ShapedProgram> Lower(const runtime::SocRow& soc, const ir::Graph& graph, const TierOfNode& tiers) {
+absl::StatusOr<runtime::ShapedProgram> Lower(const runtime::SocRow& soc, const ir::Graph& graph, const VariantOfNode& variants) {
   ProgramBuilder builder(graph, soc.isa);
-  builder.SetTiers(tiers);
+  builder.SetVariants({soc.isa}, variants);
   OMKIT_RETURN_IF_ERROR(Annotate(LowerGraph(soc.name, graph, builder), "lower"));
   return builder.Finish();
 }
@@ -209,12 +210,12 @@ absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph,
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({passes::InsertAipp(stages)}, PassOptions(options), *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
   OMKIT_RETURN_IF_ERROR(passes::RunPasses(FinalPasses(soc), PassOptions(options), *graph));
-  OMKIT_ASSIGN_OR_RETURN(const TierOfNode tiers, TuneFixed(soc, options, *graph));
+  OMKIT_ASSIGN_OR_RETURN(const VariantOfNode variants, TuneFixed(soc, options, *graph));
   OMKIT_ASSIGN_OR_RETURN(runtime::ShapedProgram program,
-                         options.choice.fixed() ? Lower(soc, *graph, tiers) : LowerWithChoice(options.choice, soc, *graph));
+                         options.choice.fixed() ? Lower(soc, *graph, variants) : LowerWithChoice(options.choice, soc, *graph));
   program.soc_version = soc.name;
   FillManifest(options, *graph, recipe, program);
-  DescribeTiers(tiers, program);
+  DescribeVariants(variants, program);
   DescribeAipp(stages, program);
   return program;
 }

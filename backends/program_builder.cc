@@ -39,7 +39,7 @@ int64_t PixelStride(const TensorType& type) {
 }  // namespace
 
 ProgramBuilder::ProgramBuilder(const ir::Graph& graph, Isa isa, WeightPool* pool)
-    : graph_(graph), isa_(isa), tier_(isa), pool_(pool != nullptr ? pool : &own_pool_) {
+    : graph_(graph), isa_(isa), variant_{isa}, others_{isa}, pool_(pool != nullptr ? pool : &own_pool_) {
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
     const ValueId v = graph.inputs()[i];
     const uint64_t bytes = type(v).shape.elements() * SizeOf(type(v).dtype);
@@ -373,12 +373,12 @@ void ProgramBuilder::AddStepBytes(const std::string& node, const std::string& op
 }
 
 void ProgramBuilder::BeginLayer(const ir::Node& node) {
-  const auto tier = tiers_.find(node.name);
-  tier_ = tier == tiers_.end() ? isa_ : tier->second;
+  const auto named = variants_.find(node.name);
+  variant_ = named == variants_.end() ? others_ : named->second;
 }
 
 void ProgramBuilder::EndLayer(const ir::Node& node) {
-  tier_ = isa_;
+  variant_ = others_;
   if (steps_.size() == layered_steps_) return;
   PendingLayer pending;
   pending.layer.first_step = static_cast<uint32_t>(layered_steps_);

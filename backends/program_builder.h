@@ -18,15 +18,13 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "backends/place.h"
+#include "backends/variant.h"
 #include "backends/weight_pool.h"
 #include "base/cpu.h"
 #include "ir/graph.h"
 #include "runtime/program.h"
 
 namespace omkit {
-
-// Tiers of nodes, by name, that do not run on the program's own; the choice of tuning (backends/tune.h).
-using TierOfNode = std::map<std::string, Isa>;
 
 class ProgramBuilder {
  public:
@@ -36,8 +34,14 @@ class ProgramBuilder {
 
   const ir::Graph& graph() const { return graph_; }
   // Whose kernels the node that is being lowered shall use: the program's tier, or another one that its machine has too.
-  Isa isa() const { return tier_; }
-  void SetTiers(TierOfNode tiers) { tiers_ = std::move(tiers); }
+  Isa isa() const { return variant_.isa; }
+  // Of the convolution that is being lowered: pixels per pass over its weights; 0: the kernel's own rule.
+  int32_t chunk_pixels() const { return variant_.chunk_pixels; }
+  // How the nodes that `variants` does not name shall run (default: on the program's tier), and those that it names.
+  void SetVariants(const Variant& others, VariantOfNode variants) {
+    variant_ = others_ = others;
+    variants_ = std::move(variants);
+  }
   const TensorType& type(ir::ValueId v) const { return graph_.value(v).type; }
 
   // True once the value has a place.
@@ -139,8 +143,9 @@ class ProgramBuilder {
 
   const ir::Graph& graph_;
   const Isa isa_;
-  Isa tier_;  // of the current node
-  TierOfNode tiers_;
+  Variant variant_;  // of the current node
+  Variant others_;
+  VariantOfNode variants_;
   CompileBody compile_body_;
   std::map<ir::ValueId, Place> places_;
   std::set<ir::NodeId> absorbed_;

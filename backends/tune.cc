@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
-#include <set>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "backends/lower.h"
+#include "backends/program_builder.h"
 #include "backends/run_side.h"
 #include "backends/tune_bank.h"
 #include "base/log.h"
@@ -24,7 +26,7 @@
 namespace omkit {
 namespace {
 
-// Another tier has to be this much faster: less may be noise.
+// Another variant has to be this much faster: less may be noise.
 constexpr double kWorth = 0.97;
 constexpr int64_t kLeastNs = 1000;
 
@@ -34,16 +36,17 @@ struct Effort {
 };
 Effort EffortOf(TuneMode mode) { return mode == TuneMode::kFull ? Effort{absl::Seconds(10), 1000} : Effort{absl::Seconds(1), 100}; }
 
-// The network on one tier, ready to run.
+// The network in one variant, ready to run.
 class Candidate {
  public:
-  static absl::StatusOr<std::unique_ptr<Candidate>> Make(const runtime::SocRow& soc, const ir::Graph& graph, Isa isa) {
-    ProgramBuilder builder(graph, isa);
+  static absl::StatusOr<std::unique_ptr<Candidate>> Make(const runtime::SocRow& soc, const ir::Graph& graph, const Variant& variant) {
+    ProgramBuilder builder(graph, variant.isa);
+    builder.SetVariants(variant, {});
     OMKIT_RETURN_IF_ERROR(LowerGraph(soc.name, graph, builder));
     OMKIT_ASSIGN_OR_RETURN(runtime::Program program, builder.Finish());
     program.soc_version = soc.name;
     auto candidate = std::make_unique<Candidate>();
-    candidate->isa_ = isa;
+    candidate->variant_ = variant;
     OMKIT_ASSIGN_OR_RETURN(runtime::LoadedOm om, runtime::LoadedOmFrom(std::move(program)));
     runtime::ModelOptions options;
     options.threads = 1;
@@ -56,7 +59,7 @@ class Candidate {
     return candidate;
   }
 
-  Isa isa() const { return isa_; }
+  const Variant& variant() const { return variant_; }
   const std::vector<runtime::Step>& steps() const { return model_->program().steps; }
 
   absl::Status Run(runtime::Profiler* profiler) {
@@ -82,49 +85,66 @@ class Candidate {
     }
   }
 
-  Isa isa_ = Isa::kGeneric;
+  Variant variant_;
   std::unique_ptr<runtime::Model> model_;
   std::unique_ptr<runtime::Profiler> profiler_;
   std::vector<std::vector<uint8_t>> inputs_, outputs_;
 };
 
-// The chip's own tier first, then the others of the same family that this machine runs.
-std::vector<Isa> TiersOf(Isa own) {
-  std::vector<Isa> tiers = {own};
+// The chip's own tier first, then the same in other blocks, then the other tiers of the same family that this machine runs.
+std::vector<Variant> VariantsOf(Isa own) {
+  std::vector<Variant> variants = {{own}};
+  // The portable tier knows no blocks.
+  if (own != Isa::kGeneric) {
+    for (int32_t chunk : {56, 112, 224, 448}) variants.push_back({own, chunk});
+  }
   const bool arm = own >= Isa::kNeon;
   for (Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeon, Isa::kDotprod, Isa::kI8mm}) {
-    // The portable tier is what machines have when they have nothing else.
-    if (isa < own && isa != Isa::kGeneric && (isa >= Isa::kNeon) == arm && CpuSupports(isa)) tiers.push_back(isa);
+    // It is what machines have when they have nothing else.
+    if (isa < own && isa != Isa::kGeneric && (isa >= Isa::kNeon) == arm && CpuSupports(isa)) variants.push_back({isa});
   }
-  return tiers;
+  return variants;
 }
 
 std::string FamilyOf(const runtime::Step& step) { return std::string(absl::string_view(step.kernel).substr(0, step.kernel.rfind('.'))); }
 
-// The steps of each node, and a key for what they do: kernel families, parameters and sizes of operands. Copies and fills that the builder
-// adds for a value belong to no node and stay on the chip's own tier.
-struct Work {
-  std::string kernel, key;
-  std::vector<size_t> steps;
-};
-std::map<std::string, Work> WorkOf(const std::set<std::string>& nodes, const std::vector<runtime::Step>& steps) {
-  std::map<std::string, Work> works;
-  std::map<std::string, std::string> text;
+// The steps of each node. Copies and fills that the builder adds for a value belong to no node and stay on the chip's own tier. Where one
+// tier takes up a node into the steps of the node that it follows and another one does not, its steps count there.
+using StepsOfNode = std::map<std::string, std::vector<size_t>>;
+StepsOfNode StepsOf(const ir::Graph& graph, const std::vector<runtime::Step>& steps, const StepsOfNode* owners) {
+  std::map<std::string, ir::NodeId> ids;
+  for (ir::NodeId id = 0; id < graph.node_limit(); ++id) {
+    if (graph.alive(id)) ids[graph.node(id).name] = id;
+  }
+  StepsOfNode result;
   for (size_t i = 0; i < steps.size(); ++i) {
+    auto id = ids.find(steps[i].node);
+    while (id != ids.end() && owners != nullptr && owners->count(id->first) == 0) {
+      const ir::Node& node = graph.node(id->second);
+      const ir::NodeId before = node.inputs.empty() ? ir::kNoNode : graph.value(node.inputs[0]).producer;
+      id = before == ir::kNoNode ? ids.end() : ids.find(graph.node(before).name);
+    }
+    if (id != ids.end()) result[id->first].push_back(i);
+  }
+  return result;
+}
+
+// What a node's steps do: kernel families, parameters and sizes of operands.
+std::string KeyOf(const std::vector<runtime::Step>& steps, const std::vector<size_t>& of_node) {
+  std::string text;
+  for (size_t i : of_node) {
     const runtime::Step& step = steps[i];
-    if (nodes.count(step.node) == 0) continue;
-    Work& work = works[step.node];
-    if (work.steps.empty()) work.kernel = FamilyOf(step);
-    work.steps.push_back(i);
-    std::string& t = text[step.node];
-    absl::StrAppend(&t, FamilyOf(step), ":", step.params, ":");
-    for (const runtime::Operand& operand : step.operands) absl::StrAppend(&t, static_cast<int>(operand.space), ",", operand.size, ";");
+    absl::StrAppend(&text, FamilyOf(step), ":", step.params, ":");
+    for (const runtime::Operand& operand : step.operands) absl::StrAppend(&text, static_cast<int>(operand.space), ",", operand.size, ";");
   }
-  for (auto& [node, work] : works) {
-    const XXH128_hash_t hash = XXH3_128bits(text[node].data(), text[node].size());
-    work.key = absl::StrCat(absl::Hex(hash.high64, absl::kZeroPad16), absl::Hex(hash.low64, absl::kZeroPad16));
-  }
-  return works;
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return absl::StrCat(absl::Hex(hash.high64, absl::kZeroPad16), absl::Hex(hash.low64, absl::kZeroPad16));
+}
+
+bool SameSteps(const std::vector<runtime::Step>& a, const std::vector<size_t>& of_a, const std::vector<runtime::Step>& b,
+               const std::vector<size_t>& of_b) {
+  return std::equal(of_a.begin(), of_a.end(), of_b.begin(), of_b.end(),
+                    [&](size_t i, size_t j) { return a[i].kernel == b[j].kernel && a[i].params == b[j].params; });
 }
 
 absl::Status MeasureInTurns(const std::vector<std::unique_ptr<Candidate>>& candidates, const TuneOptions& options) {
@@ -142,73 +162,82 @@ absl::Status MeasureInTurns(const std::vector<std::unique_ptr<Candidate>>& candi
   return absl::OkStatus();
 }
 
-// Adds what the candidates took for the works; equal works share the least time.
-void Remember(const std::set<std::string>& nodes, const std::vector<std::unique_ptr<Candidate>>& candidates, TuneBank* bank) {
+// Adds what the candidates, of which the first is the chip's own, took for its works; equal works share the least time.
+void Remember(const ir::Graph& graph, const std::vector<std::unique_ptr<Candidate>>& candidates, TuneBank* bank) {
+  const std::vector<runtime::Step>& own_steps = candidates[0]->steps();
+  const StepsOfNode own = StepsOf(graph, own_steps, nullptr);
   for (const auto& c : candidates) {
     const std::vector<runtime::StepStatistics> times = c->times();
-    for (const auto& [node, work] : WorkOf(nodes, c->steps())) {
+    for (const auto& [node, of_node] : StepsOf(graph, c->steps(), &own)) {
+      const std::vector<size_t>& of_own = own.at(node);
+      if (c != candidates[0] && SameSteps(c->steps(), of_node, own_steps, of_own)) continue;
       int64_t ns = 0;
-      for (size_t i : work.steps) ns += times[i].least_ns;
-      TunedWork& known = (*bank)[work.key];
-      known.kernel = work.kernel;
-      const auto [entry, fresh] = known.least_ns.try_emplace(c->isa(), ns);
+      for (size_t i : of_node) ns += times[i].least_ns;
+      TunedWork& known = (*bank)[KeyOf(own_steps, of_own)];
+      known.kernel = FamilyOf(own_steps[of_own[0]]);
+      const auto [entry, fresh] = known.least_ns.try_emplace(c->variant(), ns);
       if (!fresh) entry->second = std::min(entry->second, ns);
     }
   }
 }
 
-bool Knows(const TuneBank& bank, const std::string& key, const std::vector<Isa>& tiers) {
-  const auto work = bank.find(key);
-  return work != bank.end() && std::all_of(tiers.begin(), tiers.end(), [&](Isa isa) { return work->second.least_ns.count(isa) > 0; });
+// The fastest of `variants`, when it is worth it.
+std::optional<Variant> BetterThanOwn(const std::map<Variant, int64_t>& times, const std::vector<Variant>& variants) {
+  const int64_t own = times.at(variants[0]);
+  int64_t least = own;
+  std::optional<Variant> best;
+  for (const Variant& variant : variants) {
+    const auto time = times.find(variant);
+    if (time == times.end() || time->second >= least) continue;
+    least = time->second;
+    best = variant;
+  }
+  if (own <= kLeastNs || static_cast<double>(least) >= kWorth * static_cast<double>(own)) return std::nullopt;
+  return best;
 }
 
 }  // namespace
 
-absl::StatusOr<TierOfNode> Tune(const runtime::SocRow& soc, const ir::Graph& graph, const TuneOptions& options) {
-  TierOfNode chosen;
+absl::StatusOr<VariantOfNode> Tune(const runtime::SocRow& soc, const ir::Graph& graph, const TuneOptions& options) {
+  VariantOfNode chosen;
   if (options.mode == TuneMode::kOff) return chosen;
   if (!CpuSupports(soc.isa)) {
     return absl::FailedPreconditionError(
         absl::StrCat("tuning measures on this machine, which cannot run ", soc.name, "; tune where that chip is, or leave tuning off"));
   }
   RegisterAllKernels();
-  const std::vector<Isa> tiers = TiersOf(soc.isa);
+  const std::vector<Variant> variants = VariantsOf(soc.isa);
   const std::string path = options.bank_folder.empty() ? "" : TuneBankPath(options.bank_folder, soc.isa);
   TuneBank bank;
   if (!path.empty()) {
     OMKIT_ASSIGN_OR_RETURN(bank, ReadTuneBank(path));
   }
   std::vector<std::unique_ptr<Candidate>> candidates(1);
-  OMKIT_ASSIGN_OR_RETURN(candidates[0], Candidate::Make(soc, graph, soc.isa));
-  std::set<std::string> nodes;
-  for (ir::NodeId id = 0; id < graph.node_limit(); ++id) {
-    if (graph.alive(id)) nodes.insert(graph.node(id).name);
-  }
-  const std::map<std::string, Work> works = WorkOf(nodes, candidates[0]->steps());
-  const bool known = std::all_of(works.begin(), works.end(), [&](const auto& w) { return Knows(bank, w.second.key, tiers); });
-  if (!known || options.mode == TuneMode::kFull) {
-    for (size_t i = 1; i < tiers.size(); ++i) {
-      OMKIT_ASSIGN_OR_RETURN(candidates.emplace_back(), Candidate::Make(soc, graph, tiers[i]));
+  OMKIT_ASSIGN_OR_RETURN(candidates[0], Candidate::Make(soc, graph, variants[0]));
+  std::map<std::string, std::string> keys;  // by node
+  for (const auto& [node, of_node] : StepsOf(graph, candidates[0]->steps(), nullptr)) keys[node] = KeyOf(candidates[0]->steps(), of_node);
+  const auto is_known = [&](const auto& key) { return bank.count(key.second) > 0 && bank[key.second].least_ns.count(variants[0]) > 0; };
+  if (options.mode == TuneMode::kFull || !std::all_of(keys.begin(), keys.end(), is_known)) {
+    for (size_t i = 1; i < variants.size(); ++i) {
+      OMKIT_ASSIGN_OR_RETURN(candidates.emplace_back(), Candidate::Make(soc, graph, variants[i]));
     }
     OMKIT_RETURN_IF_ERROR(MeasureInTurns(candidates, options));
     if (options.mode == TuneMode::kFull) {
-      for (const auto& [node, work] : works) bank.erase(work.key);
+      for (const auto& [node, key] : keys) bank.erase(key);
     }
-    Remember(nodes, candidates, &bank);
+    Remember(graph, candidates, &bank);
     if (!path.empty()) OMKIT_RETURN_IF_ERROR(WriteTuneBank(bank, path));
   }
   int64_t before = 0, after = 0;
-  for (const auto& [node, work] : works) {
-    const std::map<Isa, int64_t>& times = bank[work.key].least_ns;
-    const int64_t own = times.at(soc.isa);
-    const auto best = std::min_element(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    const bool better = own > kLeastNs && static_cast<double>(best->second) < kWorth * static_cast<double>(own);
-    if (better) chosen[node] = best->first;
-    before += own;
-    after += better ? best->second : own;
+  for (const auto& [node, key] : keys) {
+    const std::map<Variant, int64_t>& times = bank[key].least_ns;
+    const std::optional<Variant> better = BetterThanOwn(times, variants);
+    if (better) chosen[node] = *better;
+    before += times.at(variants[0]);
+    after += times.at(better.value_or(variants[0]));
   }
-  Log(LogLevel::kInfo, absl::StrCat("tuning: ", chosen.size(), " of ", works.size(), " layers run on another tier than ", IsaName(soc.isa), "; ",
-                                    before / 1000, " us become ", after / 1000, " us"));
+  Log(LogLevel::kInfo, absl::StrCat("tuning: ", chosen.size(), " of ", keys.size(), " layers run on another tier than ", IsaName(soc.isa),
+                                    " or in other blocks; ", before / 1000, " us become ", after / 1000, " us"));
   return chosen;
 }
 

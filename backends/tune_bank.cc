@@ -19,7 +19,7 @@
 namespace omkit {
 namespace {
 
-constexpr char kFirstLine[] = "omkit_tune_bank 1";
+constexpr char kFirstLine[] = "omkit_tune_bank 2";
 constexpr uint64_t kMostBytes = uint64_t{64} << 20;
 
 // What the kernel says of the processor, as a file name.
@@ -43,12 +43,12 @@ absl::Status ReadLine(absl::string_view line, TuneBank* bank) {
   work.kernel = std::string(words[1]);
   for (size_t i = 2; i < words.size(); ++i) {
     const std::pair<absl::string_view, absl::string_view> time = absl::StrSplit(words[i], absl::MaxSplits('=', 1));
-    Isa isa;
+    Variant variant;
     int64_t ns = 0;
-    if (!FindIsa(time.first, &isa) || !absl::SimpleAtoi(time.second, &ns) || ns < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("'", words[i], "' is not <tier>=<nanoseconds>"));
+    if (!FindVariant(time.first, &variant) || !absl::SimpleAtoi(time.second, &ns) || ns < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("'", words[i], "' is not <tier>=<nanoseconds> or <tier>/<pixels>=<nanoseconds>"));
     }
-    work.least_ns[isa] = ns;
+    work.least_ns[variant] = ns;
   }
   (*bank)[std::string(words[0])] = std::move(work);
   return absl::OkStatus();
@@ -75,8 +75,8 @@ absl::StatusOr<TuneBank> ReadTuneBank(const std::string& path) {
   for (absl::string_view line : absl::StrSplit(*text, '\n')) {
     ++number;
     if (number == 1 && line != kFirstLine) {
-      return absl::InvalidArgumentError(absl::StrCat(path, " is not a tuning bank of this release: its first line is not '", kFirstLine,
-                                                     "'. Remove the file to measure anew."));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, " is not a tuning bank of this release: its first line is not '", kFirstLine, "'. Remove the file to measure anew."));
     }
     if (number == 1 || line.empty()) continue;
     OMKIT_RETURN_IF_ERROR(Annotate(ReadLine(line, &bank), absl::StrCat(path, ":", number)));
@@ -90,7 +90,7 @@ absl::Status WriteTuneBank(const TuneBank& bank, const std::string& path) {
   std::string text = absl::StrCat(kFirstLine, "\n");
   for (const auto& [key, work] : bank) {
     absl::StrAppend(&text, key, " ", work.kernel);
-    for (const auto& [isa, ns] : work.least_ns) absl::StrAppend(&text, " ", IsaName(isa), "=", ns);
+    for (const auto& [variant, ns] : work.least_ns) absl::StrAppend(&text, " ", VariantName(variant), "=", ns);
     text += '\n';
   }
   OMKIT_RETURN_IF_ERROR(writer.Append(text));

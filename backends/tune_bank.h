@@ -1,7 +1,7 @@
 // What tuning has measured on one kind of machine, kept in a text file so that later compilations agree without measuring. Floor 4.
 //
-//   omkit_tune_bank 1
-//   5f3c... conv_u8 avx2=31250 avx512vnni=18990        key of the work, kernel family, least nanoseconds by tier
+//   omkit_tune_bank 2
+//   5f3c... conv_u8 avx2=31250 avx512vnni=18990 avx512vnni/112=18640     key of the work, kernel family, least nanoseconds
 #ifndef OMKIT_BACKENDS_TUNE_BANK_H_
 #define OMKIT_BACKENDS_TUNE_BANK_H_
 
@@ -11,13 +11,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backends/variant.h"
 #include "base/cpu.h"
 
 namespace omkit {
 
 struct TunedWork {
-  std::string kernel;               // family, for readers of the file
-  std::map<Isa, int64_t> least_ns;  // one thread
+  std::string kernel;                   // family, for readers of the file
+  std::map<Variant, int64_t> least_ns;  // one thread
 };
 
 // Sorted by key: equal contents give equal files.

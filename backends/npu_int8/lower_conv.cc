@@ -165,6 +165,7 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   const bool float_output = IsF32(y);
   const float out_scale = float_output ? 1.0f : y.quant.scale[0];
   params.float_output = float_output ? 1 : 0;
+  params.chunk_pixels = layer.depthwise() ? 0 : builder.chunk_pixels();
   const ir::RealRange real = ir::ClampRealRange(node.attrs);
   params.act_min = real.min;
   params.act_max = real.max;

@@ -16,6 +16,9 @@
 
 namespace omkit::kernels {
 
+// ConvU8Params::chunk_pixels is at most this.
+constexpr int32_t kMostChunkPixels = 448;
+
 // Operands: 0 input u8, 1 packed weights, 2 bias int32[oc] (zero point already folded in: b - zx * sum(w)), 3 multiplier f32[oc],
 // 4 output, then residual u8 (only when has_residual), table u8[256] (only when has_table): a function of one element behind the layer.
 struct ConvU8Params {
@@ -34,8 +37,10 @@ struct ConvU8Params {
   int32_t residual_zero;
   float residual_multiplier;
   float act_min, act_max;
-  int32_t has_table;     // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
-  int32_t reserved = 0;  // no padding, whose bytes would differ from file to file
+  int32_t has_table;  // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
+  // Pixels that all blocks of output channels pass over before the next ones have their turn; 0: what the kernel's rule says for their sizes.
+  // Changes no result. Kernels without blocks, and dwconv_u8, have no use for it.
+  int32_t chunk_pixels;
 };
 
 // Whether this tier's kernel takes has_table, for a convolution of so many input channels per group.

@@ -44,7 +44,12 @@ TEST_P(ConvU8Test, EqualsNestedLoopsOnRandomCases) {
 TEST_P(ConvU8Test, EqualsNestedLoopsOnDenseCases) {
   Random random(12);
   for (const ConvChoice& choice : kDense) {
-    for (int threads = 1; threads <= 5; ++threads) ASSERT_NO_FATAL_FAILURE(Check(RandomConvCase(random, choice), threads));
+    for (int threads = 1; threads <= 5; ++threads) {
+      ConvCase c = RandomConvCase(random, choice);
+      ASSERT_NO_FATAL_FAILURE(Check(c, threads));
+      c.params.chunk_pixels = static_cast<int32_t>(threads == 5 ? kMostChunkPixels : Pick(random, 1, 2 * c.params.out.dims[2]));
+      ASSERT_NO_FATAL_FAILURE(Check(c, threads)) << "chunks of " << c.params.chunk_pixels;
+    }
   }
 }
 
@@ -105,6 +110,8 @@ TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
       [](ConvU8Params* p) { p->groups = 0; },
       [](ConvU8Params* p) { p->groups = 5; },
       [](ConvU8Params* p) { p->out_zero = 256; },
+      [](ConvU8Params* p) { p->chunk_pixels = -1; },
+      [](ConvU8Params* p) { p->chunk_pixels = kMostChunkPixels + 1; },
       [](ConvU8Params* p) { p->clamp_min = -1; },
       [](ConvU8Params* p) { p->clamp_max = 300; },
       [](ConvU8Params* p) { p->clamp_min = 20, p->clamp_max = 10; },

@@ -10,7 +10,7 @@
 namespace omkit::kernels {
 namespace {
 
-constexpr int kChunk = 448;
+constexpr int kChunk = kMostChunkPixels;
 
 // Addresses of up to kChunk pixels: first tap, output, residual. The last pixel is repeated up to kListPadding times, for tiles that
 // always take whole multiples.
@@ -69,6 +69,7 @@ struct Split {
 
 // Pixels per chunk, a multiple of every tile: input and output of a chunk stay in the second-level cache while all blocks pass over it.
 [[maybe_unused]] static int64_t ChunkPixels(const ConvU8Params& p) {
+  if (p.chunk_pixels > 0) return p.chunk_pixels;
   const int64_t in_bytes = p.in.dims[3] * p.stride_h * p.stride_w, out_bytes = p.out.dims[3] * (p.float_output ? 4 : 1);
   const int64_t by_in = 98304 / in_bytes, by_out = 65536 / out_bytes;
   const int64_t pixels = (by_in < by_out ? by_in : by_out) / 56 * 56;

@@ -37,6 +37,7 @@ absl::Status VerifyNumbers(const ConvU8Params& p) {
       {"float_output", p.float_output, 0, 1},
       {"has_residual", p.has_residual, 0, 1},
       {"has_table", p.has_table, 0, p.float_output ? 0 : 1},
+      {"pixels of a chunk", p.chunk_pixels, 0, kMostChunkPixels},
       {"output zero point", p.out_zero, 0, 255},
       {"lower clamp", p.clamp_min, 0, 255},
       {"upper clamp", p.clamp_max, p.clamp_min, 255},
