@@ -6,6 +6,7 @@
 
 #include "backends/kernels/aipp/aipp.h"
 #include "backends/kernels/argmax/argmax.h"
+#include "backends/kernels/attention_u8/attention_u8.h"
 #include "backends/kernels/binary_u8/binary_u8.h"
 #include "backends/kernels/cast/cast.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
@@ -31,9 +32,9 @@ namespace {
 template <typename Params>
 class Padding : public testing::Test {};
 using Every =
-    testing::Types<AippParams, ArgMaxParams, BinaryU8Params, CastParams, ConvF32Params, ConvU8Params, CopyParams, FillParams, UnaryF32Params,
-                   BinaryF32Params, GatherParams, LayerNormF32Params, LutU8Params, MatMulF32Params, MatMulU8Params, PoolF32Params, PoolU8Params,
-                   QuantizeParams, RecurrentF32Params, ReduceF32Params, ResizeNearestParams, ResizeLinearParams, SoftmaxF32Params>;
+    testing::Types<AippParams, ArgMaxParams, AttentionU8Params, BinaryU8Params, CastParams, ConvF32Params, ConvU8Params, CopyParams, FillParams,
+                   UnaryF32Params, BinaryF32Params, GatherParams, LayerNormF32Params, LutU8Params, MatMulF32Params, MatMulU8Params, PoolF32Params,
+                   PoolU8Params, QuantizeParams, RecurrentF32Params, ReduceF32Params, ResizeNearestParams, ResizeLinearParams, SoftmaxF32Params>;
 TYPED_TEST_SUITE(Padding, Every);
 
 TYPED_TEST(Padding, IsNowhere) {

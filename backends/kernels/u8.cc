@@ -1,5 +1,6 @@
 #include "backends/kernels/u8.h"
 
+#include "backends/kernels/attention_u8/attention_u8.h"
 #include "backends/kernels/binary_u8/binary_u8.h"
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/copy/copy.h"
@@ -17,6 +18,7 @@ void RegisterU8Kernels() {
   RegisterDwConvU8Kernels();
   RegisterWideConvU8Kernels();
   RegisterMatMulU8Kernels();
+  RegisterAttentionU8Kernels();
   RegisterPoolU8Kernels();
   RegisterBinaryU8Kernels();
   RegisterLutU8Kernels();

@@ -53,6 +53,17 @@ absl::StatusOr<std::optional<TableBehind>> TakeTableBehind(ir::ValueId value, Pr
 // lower_matmul.cc
 bool SupportsMatMul(const ir::Graph& graph, const ir::Node& node);
 absl::Status LowerMatMul(const ir::Node& node, ProgramBuilder& builder);
+// The operand under the result's batch dimensions, which broadcast; the last two are the operand's own.
+kernels::View BatchedView(const Place& place, const Shape& result);
+// The first operand; rows are contiguous, the rest may lie anywhere.
+absl::StatusOr<Place> RowsOfA(const ir::Node& node, ProgramBuilder& builder);
+// The result as the Transpose that alone reads it wants it, when rows stay rows: heads of attention then join without a copy.
+Place NewForTranspose(const ir::Node& node, ProgramBuilder& builder);
+
+// INT8 attention in one step (lower_attention_u8.cc): a product of two quantized operands, a mask or none, Softmax, Quantize and another product,
+// none of whose results in between has another reader. True when the node, one of the two products, belongs to one; the first one then has no
+// step of its own and absorbs what lies between, and the second one runs it all.
+absl::StatusOr<bool> LowerQuantizedAttention(const ir::Node& node, ProgramBuilder& builder);
 
 // lower_attention.cc
 bool SupportsAttention(const ir::Graph& graph, const ir::Node& node);

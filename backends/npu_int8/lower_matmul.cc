@@ -16,7 +16,8 @@ using kernels::View;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// The operand under the result's batch dimensions, which broadcast; the last two are the operand's own.
+}  // namespace
+
 View BatchedView(const Place& place, const Shape& result) {
   const int rank = result.rank(), shift = rank - place.view.rank;
   View view = place.view;
@@ -33,7 +34,6 @@ View BatchedView(const Place& place, const Shape& result) {
   return view;
 }
 
-// Rows must be contiguous; the rest of A may lie anywhere.
 absl::StatusOr<Place> RowsOfA(const Node& node, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(Place a, builder.At(node.inputs[0]));
   int64_t& last = a.view.strides[a.view.rank - 1];
@@ -44,7 +44,6 @@ absl::StatusOr<Place> RowsOfA(const Node& node, ProgramBuilder& builder) {
   return a;
 }
 
-// The result as the Transpose that alone reads it wants it, when rows stay rows: heads of attention then join without a copy.
 Place NewForTranspose(const Node& node, ProgramBuilder& builder) {
   Place out = builder.NewPlain(node.outputs[0]);
   const Node* user = builder.graph().OnlyUser(node.outputs[0]);
@@ -61,8 +60,6 @@ Place NewForTranspose(const Node& node, ProgramBuilder& builder) {
   return out;
 }
 
-}  // namespace
-
 bool SupportsMatMul(const Graph& graph, const Node& node) {
   const TensorType& a = InputType(graph, node, 0);
   const TensorType& b = InputType(graph, node, 1);
@@ -73,6 +70,8 @@ bool SupportsMatMul(const Graph& graph, const Node& node) {
 }
 
 absl::Status LowerMatMul(const Node& node, ProgramBuilder& builder) {
+  OMKIT_ASSIGN_OR_RETURN(const bool attention, LowerQuantizedAttention(node, builder));
+  if (attention) return absl::OkStatus();
   OMKIT_ASSIGN_OR_RETURN(const Place a, RowsOfA(node, builder));
   OMKIT_ASSIGN_OR_RETURN(const Place b, builder.At(node.inputs[1]));
   const Place out = NewForTranspose(node, builder);

@@ -181,6 +181,10 @@ struct ArmDot {
 namespace OMKIT_TIER_NAMESPACE {
 
 void MatMulU8(const KernelArgs& args) { WalkMatMulU8<ArmDot>(args); }
+void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns) { ArmDot::Pack(product, p, columns); }
+void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
+  ArmDot::Rows(product, p, columns, begin, end);
+}
 
 }  // namespace OMKIT_TIER_NAMESPACE
 }  // namespace omkit::kernels

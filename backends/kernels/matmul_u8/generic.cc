@@ -66,6 +66,10 @@ struct Lanewise {
 namespace OMKIT_TIER_NAMESPACE {
 
 void MatMulU8(const KernelArgs& args) { WalkMatMulU8<Lanewise>(args); }
+void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns) { Lanewise::Pack(product, p, columns); }
+void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
+  Lanewise::Rows(product, p, columns, begin, end);
+}
 
 }  // namespace OMKIT_TIER_NAMESPACE
 }  // namespace omkit::kernels

@@ -16,7 +16,7 @@ namespace omkit::kernels {
 
 namespace {
 
-constexpr int64_t kPackedColumns = 32;  // of walk.h
+constexpr int64_t kPackedColumns = 32;  // of product.h
 
 absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(MatMulU8Params), 3, 3));

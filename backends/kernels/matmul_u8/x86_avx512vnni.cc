@@ -185,6 +185,10 @@ struct Vnni {
 namespace OMKIT_TIER_NAMESPACE {
 
 void MatMulU8(const KernelArgs& args) { WalkMatMulU8<Vnni>(args); }
+void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns) { Vnni::Pack(product, p, columns); }
+void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
+  Vnni::Rows(product, p, columns, begin, end);
+}
 
 }  // namespace OMKIT_TIER_NAMESPACE
 }  // namespace omkit::kernels
