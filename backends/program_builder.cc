@@ -324,7 +324,8 @@ std::optional<Place> ProgramBuilder::PlaceInConcat(ValueId v) {
     --concat_depth_;
   }
   Place part = places_[whole];
-  if (!part.halo.Covers(NeededHalo(v))) return std::nullopt;
+  const bool channels_last = part.view.strides[1] == 1;
+  if (!channels_last || !part.halo.Covers(NeededHalo(v))) return std::nullopt;
   for (int i = 0; i < use->input; ++i) part.view.offset += type(concat.inputs[i]).shape.dim(1);
   part.view.dims[1] = type(v).shape.dim(1);
   return part;
@@ -346,6 +347,62 @@ Place ProgramBuilder::NewImage(ValueId v) {
   FillHalo(graph_.value(v).name, type(v), place);
   places_[v] = place;
   return place;
+}
+
+namespace {
+
+bool IsReshape(ir::OpKind op) {
+  return op == ir::OpKind::kReshape || op == ir::OpKind::kFlatten || op == ir::OpKind::kSqueeze || op == ir::OpKind::kUnsqueeze;
+}
+
+// Where operand `v` of a reshape or a concatenation lies when the result lies at `result`.
+bool OperandView(const ir::Graph& graph, const ir::Node& node, ValueId v, const View& result, View* view) {
+  const Shape& shape = graph.value(v).type.shape;
+  if (IsReshape(node.op)) return ReshapeView(result, shape, view);
+  *view = result;
+  const int64_t given = node.attrs.Int("axis", 0), axis = given < 0 ? given + shape.rank() : given;
+  if (axis < 0 || axis >= shape.rank() || result.rank != shape.rank()) return false;
+  for (const ValueId operand : node.inputs) {
+    if (operand == v) break;
+    view->offset += graph.value(operand).type.shape.dim(static_cast<int>(axis)) * result.strides[axis];
+  }
+  view->dims[axis] = shape.dim(static_cast<int>(axis));
+  return true;
+}
+
+}  // namespace
+
+std::optional<Place> ProgramBuilder::PlaceInOutput(ValueId v, bool planes) {
+  // A file decides how long this is.
+  constexpr size_t kLongest = 16;
+  std::vector<ValueId> way = {v};
+  std::vector<const ir::Node*> nodes;
+  while (!graph_.IsOutput(way.back())) {
+    const ir::Node* user = graph_.OnlyUser(way.back());
+    const bool moves = user != nullptr && (IsReshape(user->op) || user->op == ir::OpKind::kConcat);
+    if (!moves || way.size() == kLongest || !SameElements(type(user->outputs[0]), type(v))) return std::nullopt;
+    nodes.push_back(user);
+    way.push_back(user->outputs[0]);
+  }
+  const TensorType& output = type(way.back());
+  if (!graph_.Uses(way.back()).empty() || output.shape.elements() == 0 || output.shape.rank() > kernels::kMaxViewRank) return std::nullopt;
+  std::vector<View> views(way.size());
+  views.back() = PlainView(output);
+  for (size_t i = nodes.size(); i-- > 0;) {
+    if (!OperandView(graph_, *nodes[i], way[i], views[i + 1], &views[i])) return std::nullopt;
+  }
+  const View& image = views[0];
+  if (image.rank != 4 || !(image.strides[1] == 1 || image.dims[1] == 1 || (planes && image.strides[3] == 1))) return std::nullopt;
+  BlockId block = -1;
+  for (size_t i = 0; i < graph_.outputs().size() && block < 0; ++i) {
+    if (graph_.outputs()[i] == way.back()) block = static_cast<BlockId>(graph_.inputs().size() + i);
+  }
+  for (size_t i = 0; i < way.size(); ++i) {
+    const auto known = places_.find(way[i]);
+    if (known != places_.end() && !(known->second.block == block && known->second.view.offset == views[i].offset)) return std::nullopt;
+  }
+  for (size_t i = 0; i < way.size(); ++i) places_[way[i]] = Place{block, views[i], {}};
+  return places_[v];
 }
 
 Place ProgramBuilder::NewLike(ValueId v, const Place& model) {

@@ -66,6 +66,10 @@ class ProgramBuilder {
   Place NewPlain(ir::ValueId v);
   // Rank 4, channels-last, with the halo that the convolutions reading it need; adds the step that fills the halo.
   Place NewImage(ir::ValueId v);
+  // The place of an image in the caller's buffer, row-major, when it goes nowhere but there: it is the model's output, or reshapes and
+  // concatenations make one of it, whose results get their places, too. Images with channels apart only when the layer that makes this one
+  // writes `planes`. Nothing when it goes elsewhere.
+  std::optional<Place> PlaceInOutput(ir::ValueId v, bool planes);
   // The physical order of `model`: an image when that is one and the value has rank 4, else plain.
   Place NewLike(ir::ValueId v, const Place& model);
   // Declares that the value lies there: a new place, or a view into another value's.

@@ -278,6 +278,16 @@ absl::Status LowerLayer(const Node& node, const Layer& layer, ProgramBuilder& bu
   return IsF32(builder.type(node.inputs[0])) ? LowerF32(node, layer, builder) : LowerU8(node, layer, builder);
 }
 
+// Where the layer writes its result: in the caller's buffer if it can.
+Place OutputImage(const Node& node, const Layer& layer, ProgramBuilder& builder) {
+  const ir::ValueId result = layer.table ? layer.table->result : node.outputs[0];
+  const bool from_u8 = IsU8(builder.type(node.inputs[0])), to_float = IsF32(builder.type(result));
+  const bool planes = from_u8 && to_float && !layer.has_residual && !layer.depthwise() && builder.type(node.inputs[1]).dtype == DType::kInt8 &&
+                      kernels::ConvU8WritesPlanes(builder.isa(), layer.ic_per_group, layer.groups);
+  const std::optional<Place> place = to_float ? builder.PlaceInOutput(result, planes) : std::nullopt;
+  return place ? *place : builder.NewImage(result);
+}
+
 }  // namespace
 
 bool SupportsConv(const Graph& graph, const Node& node) {
@@ -312,7 +322,7 @@ absl::Status LowerConv(const Node& node, ProgramBuilder& builder) {
     OMKIT_ASSIGN_OR_RETURN(layer.residual, builder.Image(node.inputs[3], {}));
   }
   OMKIT_ASSIGN_OR_RETURN(layer.table, TableOf(node, layer, builder));
-  layer.out = builder.NewImage(layer.table ? layer.table->result : node.outputs[0]);
+  layer.out = OutputImage(node, layer, builder);
   return LowerLayer(node, layer, builder);
 }
 

@@ -32,7 +32,8 @@ template <Isa kIsa>
 absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5, 7));
   const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
-  OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, RoundUp(p.in.dims[3], 4)));
+  const bool may_write_planes = p.groups > 0 && ConvU8WritesPlanes(kIsa, p.in.dims[3] / p.groups, p.groups);
+  OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, RoundUp(p.in.dims[3], 4), may_write_planes));
   if (p.in.dims[3] % p.groups != 0 || p.out.dims[3] % p.groups != 0) {
     return absl::InvalidArgumentError(absl::StrCat("convolution has ", p.in.dims[3], " input and ", p.out.dims[3], " output channels in ", p.groups,
                                                    " groups, expected multiples"));
@@ -62,6 +63,7 @@ const runtime::KernelDef kRows[] = {
 }  // namespace
 
 bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups) { return isa == Isa::kAvx512Vnni && UsesBlocks(ic_per_group, groups); }
+bool ConvU8WritesPlanes(Isa isa, int64_t ic_per_group, int64_t groups) { return isa == Isa::kAvx512Vnni && UsesBlocks(ic_per_group, groups); }
 
 std::string ConvU8Kernel(Isa isa) { return absl::StrCat("conv_u8.", IsaName(isa)); }
 absl::Span<const runtime::KernelDef> ConvU8Rows() { return kRows; }

@@ -23,7 +23,7 @@ constexpr int32_t kMostChunkPixels = 448;
 // 4 output, then residual u8 (only when has_residual), table u8[256] (only when has_table): a function of one element behind the layer.
 struct ConvU8Params {
   View in;        // N, H, W, C
-  View out;       // N, OH, OW, OC; u8, or f32 when float_output
+  View out;       // N, OH, OW, OC; u8, or f32 when float_output; channel stride 1, or see ConvU8WritesPlanes
   View residual;  // same dims as out
   int32_t kernel_h, kernel_w;
   int32_t stride_h, stride_w;
@@ -45,6 +45,9 @@ struct ConvU8Params {
 
 // Whether this tier's kernel takes has_table, for a convolution of so many input channels per group.
 bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups);
+
+// Whether this tier's kernel writes float results without a residual in planes: neighbouring pixels of a row side by side, channels anywhere.
+bool ConvU8WritesPlanes(Isa isa, int64_t ic_per_group, int64_t groups);
 
 // "conv_u8.<isa>". Every tier has a row.
 std::string ConvU8Kernel(Isa isa);

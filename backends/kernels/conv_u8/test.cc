@@ -75,6 +75,67 @@ TEST_P(ConvU8Test, LooksItsResultUpInATable) {
   EXPECT_EQ(read > 90, GetParam() == Isa::kAvx512Vnni) << read;
 }
 
+// The same results in planes: pixels of a row side by side, channels far apart.
+void MakePlanes(Random& random, ConvCase* c) {
+  View& out = c->params.out;
+  const int64_t row = out.dims[2] + Pick(random, 0, 1) * Pick(random, 1, 9), plane = row * out.dims[1] + Pick(random, 0, 5);
+  out.element_size = 4;
+  out.offset = Pick(random, 0, 5);
+  out.strides[0] = plane * out.dims[3] + Pick(random, 0, 3);
+  out.strides[1] = row;
+  out.strides[2] = 1;
+  out.strides[3] = plane;
+  c->output = RandomBytes(random, (out.offset + out.dims[0] * out.strides[0]) * 4);
+}
+
+TEST_P(ConvU8Test, WritesPlanes) {
+  Random random(16);
+  int written = 0;
+  for (int i = 0; i < 150; ++i) {
+    ConvCase c = RandomConvCase(random, i < 100 ? ConvChoice{} : kDense[i % 11]);
+    c.params.float_output = 1;
+    c.params.has_residual = 0;
+    c.residual.clear();
+    MakePlanes(random, &c);
+    const ConvU8Params& p = c.params;
+    if (p.out.strides[3] == 1 || ConvU8WritesPlanes(GetParam(), p.in.dims[3] / p.groups, p.groups)) {
+      ++written;
+      ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
+      continue;
+    }
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(c, PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups),
+                &runner);
+    ASSERT_FALSE(runner.Run(1).ok()) << "case " << i;
+  }
+  EXPECT_EQ(written > 90, GetParam() == Isa::kAvx512Vnni) << written;
+}
+
+TEST_P(ConvU8Test, RefusesPlanesOfBytesAndWithResiduals) {
+  Random random(17);
+  const ConvCase good = [&] {
+    ConvCase c = RandomConvCase(random, kDense[2]);
+    MakePlanes(random, &c);
+    return c;
+  }();
+  const std::vector<std::function<void(ConvU8Params*)>> damages = {
+      [](ConvU8Params* p) { p->float_output = 0; },
+      [](ConvU8Params* p) { p->has_residual = 1; },
+      [](ConvU8Params* p) { p->out.strides[2] = 2; },
+      [](ConvU8Params* p) { p->out.strides[3] *= 2; },
+      [](ConvU8Params* p) { p->out.strides[3] = -p->out.strides[3]; },
+  };
+  const bool writes = ConvU8WritesPlanes(GetParam(), good.params.in.dims[3], 1);
+  for (size_t i = 0; i <= damages.size(); ++i) {
+    ConvCase c = good;
+    c.params.float_output = 1;
+    if (i < damages.size()) damages[i](&c.params);
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(c.params));
+    AddOperands(c, PackConvU8Weights(GetParam(), c.weights.data(), c.params.out.dims[3], c.params.in.dims[3], 1, 1, 1), &runner);
+    EXPECT_EQ(runner.Verify().ok(), i == damages.size() && writes) << "damage " << i << ": " << runner.Verify();
+  }
+}
+
 TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   Random random(13);
   ConvChoice choice;

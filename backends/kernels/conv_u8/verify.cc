@@ -16,6 +16,10 @@ constexpr int64_t kMaxTaps = 1 << 10;
 absl::Status VerifyImageDims(absl::string_view what, const View& view) {
   OMKIT_RETURN_IF_ERROR(VerifyRange(absl::StrCat("rank of ", what), view.rank, 4, 4));
   for (int i = 0; i < 4; ++i) OMKIT_RETURN_IF_ERROR(VerifyRange(absl::StrCat("dimension ", i, " of ", what), view.dims[i], 1, kMaxImageDim));
+  return absl::OkStatus();
+}
+
+absl::Status VerifyChannelStride(absl::string_view what, const View& view) {
   return VerifyRange(absl::StrCat("channel stride of ", what), view.strides[3], 1, 1);
 }
 
@@ -58,11 +62,14 @@ Reach ReachOf(int64_t out_dim, int64_t stride, int64_t taps, int64_t dilation, i
 
 }  // namespace
 
-absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, int64_t readable_channels) {
+absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, int64_t readable_channels, bool may_write_planes) {
   OMKIT_RETURN_IF_ERROR(VerifyNumbers(p));
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5 + p.has_residual + p.has_table, 5 + p.has_residual + p.has_table));
   OMKIT_RETURN_IF_ERROR(VerifyImageDims("convolution input", p.in));
   OMKIT_RETURN_IF_ERROR(VerifyImageDims("convolution output", p.out));
+  OMKIT_RETURN_IF_ERROR(VerifyChannelStride("convolution input", p.in));
+  const bool planes = may_write_planes && p.float_output && !p.has_residual && p.out.strides[2] == 1;
+  if (!planes) OMKIT_RETURN_IF_ERROR(VerifyChannelStride("convolution output", p.out));
   OMKIT_RETURN_IF_ERROR(VerifyRange("batch of the output", p.out.dims[0], p.in.dims[0], p.in.dims[0]));
   const Reach rows = ReachOf(p.out.dims[1], p.stride_h, p.kernel_h, p.dilation_h, p.pad_top, p.in.dims[1]);
   const Reach columns = ReachOf(p.out.dims[2], p.stride_w, p.kernel_w, p.dilation_w, p.pad_left, p.in.dims[2]);
@@ -73,7 +80,7 @@ absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, 
   if (p.has_residual) {
     OMKIT_RETURN_IF_ERROR(VerifyOperandView("convolution residual", p.residual, 1, step.operands[5]));
     OMKIT_RETURN_IF_ERROR(VerifySameDims("convolution residual and output", p.residual, p.out));
-    OMKIT_RETURN_IF_ERROR(VerifyRange("channel stride of the residual", p.residual.strides[3], 1, 1));
+    OMKIT_RETURN_IF_ERROR(VerifyChannelStride("convolution residual", p.residual));
   }
   if (p.has_table) OMKIT_RETURN_IF_ERROR(VerifyOperandSize("table behind the convolution", step.operands[5 + p.has_residual], 256));
   const int64_t table_bytes = p.out.dims[3] * 4;

@@ -3,6 +3,7 @@
 #include "backends/kernels/conv_u8/generic.h"
 #include "backends/kernels/conv_u8/tiles.h"
 #include "backends/kernels/tier.h"
+#include "backends/kernels/transpose.h"
 #include "backends/kernels/x86.h"
 
 namespace omkit::kernels {
@@ -346,6 +347,44 @@ void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, 
   if (i < count) pick(count - i)(b, f, pixels.in + i, pixels.out + i, pixels.residual + i);
 }
 
+// Float results in planes: of a few pixels at a time, rows of channels stay in the first-level cache until they are transposed into the result.
+class Planes {
+ public:
+  explicit Planes(int64_t channel_stride) : channel_stride_(channel_stride) {
+    for (int i = 0; i < kFew; ++i) few_.out[i] = reinterpret_cast<uint8_t*>(rows_ + i * kRow);
+  }
+  void RunBlock(const Block& block, const Finish& f, const Pixels& pixels, int count) {
+    Block b = block;
+    b.oc = 0;
+    for (int first = 0; first < count; first += kFew) {
+      const int n = count - first < kFew ? count - first : kFew;
+      for (int i = 0; i < n; ++i) few_.in[i] = few_.residual[i] = pixels.in[first + i];
+      Word* const to = reinterpret_cast<Word*>(pixels.out[first]) + block.oc * channel_stride_;
+      // No prefetcher of a CPU follows this many rows.
+      for (int c = 0; c < b.count; ++c) {
+        for (int i = 0; i < n; i += 16) __builtin_prefetch(to + c * channel_stride_ + i, 1);
+      }
+      kernels::RunBlock(b, f, Mode::kFloat, few_, n);
+      for (int i = 0; i < n;) {
+        int run = 1;
+        while (i + run < n && pixels.out[first + i + run] == pixels.out[first + i] + run * sizeof(Word)) ++run;
+        TransposeBlock<Word, kWideRow>(reinterpret_cast<const Word*>(rows_ + i * kRow),
+                                       reinterpret_cast<Word*>(pixels.out[first + i]) + block.oc * channel_stride_, kRow, channel_stride_, b.count,
+                                       run);
+        i += run;
+      }
+    }
+  }
+
+ private:
+  using Word = Unaligned<uint32_t>;
+  static constexpr int kFew = 112, kRow = 32;  // whole tiles, and whole squares
+
+  Pixels few_;
+  alignas(64) float rows_[kFew * kRow];
+  const int64_t channel_stride_;
+};
+
 // table[x]: the table sits in four registers, two permutations cover its halves and bit 7 picks one.
 OMKIT_INLINE __m512i LookUp(const __m512i (&t)[4], __m512i x) {
   const __m512i low = _mm512_permutex2var_epi8(t[0], x, t[1]), high = _mm512_permutex2var_epi8(t[2], x, t[3]);
@@ -424,6 +463,10 @@ void Run(const ConvU8Params& p, const KernelArgs& args) {
                     p.act_max};
   const bool limited = static_cast<const BlockConstants*>(args.state)->may_leave_int32 != 0;
   const Mode mode = p.float_output ? Mode::kFloat : limited ? Mode::kLimited : p.has_residual ? Mode::kResidual : Mode::kPlain;
+  if (p.out.strides[3] != 1) {
+    Planes planes(p.out.strides[3]);
+    return ForBlocks(p, args, kZmmLayout, kTile, [&](const Block& b, const Pixels& pixels, int count) { planes.RunBlock(b, f, pixels, count); });
+  }
   const auto run = [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); };
   if (!p.has_table) return ForBlocks(p, args, kZmmLayout, kTile, run);
   LookUpBehind behind(static_cast<const uint8_t*>(args.operands[5 + p.has_residual]));
