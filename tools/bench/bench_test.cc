@@ -69,6 +69,71 @@ TEST_F(BenchTest, SecondsLimitTheTime) {
   EXPECT_LT(result["executions"].get<double>() * result["min_ms"].get<double>(), 1000);
 }
 
+// FakeProgram for batches of 10 and of kFakeElements items of one element.
+runtime::ShapedProgram BatchProgram() {
+  runtime::Plan small = runtime::FakeProgram();
+  constexpr int64_t kItems = 10;
+  constexpr uint64_t kBytes = kItems * sizeof(float);
+  for (runtime::IoDesc* io : {&small.inputs[0], &small.outputs[0]}) io->dims = {kItems, 1}, io->bytes = kBytes;
+  for (runtime::Step& step : small.steps) {
+    auto params = runtime::ParamsOf<runtime::FakeParams>(step);
+    params.n = kItems;
+    step.params = runtime::ParamBytes(params);
+    step.operations = 10;
+    for (runtime::Operand& operand : step.operands) operand.size = kBytes;
+  }
+  runtime::ShapedProgram program = runtime::FakeProgram();
+  for (runtime::IoDesc* io : {&program.inputs[0], &program.outputs[0]}) io->dims = {runtime::kFakeElements, 1};
+  program.shapes.mode = runtime::ShapeMode::kBatchGears;
+  program.shapes.dims = {{-1, 1}};
+  program.shapes.largest = 1;
+  for (std::vector<runtime::IoDesc>* inputs : {&small.inputs, &program.inputs}) inputs->push_back(runtime::GearInput(1));
+  program.shapes.gears = {{{kItems}, small}, {{runtime::kFakeElements}, {}}};
+  return program;
+}
+
+TEST_F(BenchTest, MeasuresEveryBatchSize) {
+  ASSERT_TRUE(runtime::WriteOm(BatchProgram(), folder_ + "/a.om").ok());
+  const struct {
+    const char* batch;
+    std::vector<int> expected;
+  } cases[] = {{"", {100}}, {"--batch=10", {10}}, {"--batch=100,10", {100, 10}}};
+  for (const auto& c : cases) {
+    std::ostringstream out, err;
+    std::vector<std::string> arguments = {"--om=" + folder_ + "/a.om",    "--loop=5", "--layers", "--peak=1", "--peak-f32=1",
+                                          "--json=" + folder_ + "/r.json"};
+    if (*c.batch != '\0') arguments.push_back(c.batch);
+    ASSERT_EQ(RunBench(arguments, out, err), 0) << err.str();
+    const nlohmann::json results = nlohmann::json::parse(*ReadFile(folder_ + "/r.json"), nullptr, false)["results"];
+    ASSERT_EQ(results.size(), c.expected.size());
+    for (size_t i = 0; i < results.size(); ++i) {
+      EXPECT_EQ(results[i]["batch"], c.expected[i]);
+      EXPECT_EQ(results[i]["operations"], c.expected[i] == 10 ? 30 : 3 * runtime::kFakeOperations);
+      EXPECT_NEAR(results[i]["items_per_second"].get<double>(), results[i]["executions_per_second"].get<double>() * c.expected[i], 1e-3);
+      EXPECT_NE(out.str().find("a.om, batch " + std::to_string(c.expected[i])), std::string::npos) << out.str();
+    }
+  }
+}
+
+TEST_F(BenchTest, RefusesBatchSizesThatAModelDoesNotHave) {
+  ASSERT_TRUE(runtime::WriteOm(BatchProgram(), folder_ + "/a.om").ok());
+  const struct {
+    const char* file;
+    const char* batch;
+    const char* message;  // empty: accepted
+  } cases[] = {
+      {"/a.om", "--batch=10,11", "no batch size 11; it has 10, 100"},
+      {"/b.om", "--batch=1", ""},
+      {"/b.om", "--batch=2", "no batch size 2; compile it with atc --dynamic_batch_size"},
+  };
+  for (const auto& c : cases) {
+    std::ostringstream out, err;
+    const int code = RunBench({"--om=" + folder_ + c.file, c.batch, "--loop=1", "--peak=1", "--peak-f32=1"}, out, err);
+    EXPECT_EQ(code, *c.message == '\0' ? 0 : 1) << c.batch;
+    EXPECT_NE(err.str().find(c.message), std::string::npos) << err.str();
+  }
+}
+
 TEST_F(BenchTest, ErrorsNameTheFile) {
   std::ostringstream out, err;
   EXPECT_EQ(RunBench({"--om", folder_ + "/none.om", "--peak=1", "--peak-f32=1"}, out, err), 1);

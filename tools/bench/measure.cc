@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "runtime/model.h"
+#include "runtime/shapes.h"
 #include "tools/bench/buffers.h"
 #include "tools/bench/first_use.h"
 
@@ -17,20 +21,44 @@ constexpr int kMostProfiled = 200;
 struct Lane {
   std::unique_ptr<runtime::Model> model;
   Buffers buffers;
+  size_t gear = 0;
+  int64_t batch = 0;  // 0: not told
   std::vector<int64_t> ns;
   int64_t spent_ns = 0;
 
-  absl::Status Execute(runtime::Profiler* profiler = nullptr) { return model->Execute(buffers.inputs(), buffers.outputs(), profiler); }
+  absl::Status Execute(runtime::Profiler* profiler = nullptr) {
+    return model->Execute(model->gear(gear), buffers.inputs(), buffers.outputs(), profiler);
+  }
+  const std::vector<runtime::Step>& steps() const { return runtime::GearPlan(model->program(), gear).steps; }
   bool Done(const Options& options) const {
     return options.seconds > 0 ? static_cast<double>(spent_ns) >= options.seconds * 1e9 : ns.size() >= static_cast<size_t>(options.loop);
   }
 };
 
-absl::StatusOr<Lane> Open(const std::string& path, int threads) {
+// The gear for a batch size; 0: the largest one.
+absl::StatusOr<size_t> GearOf(const runtime::ShapedProgram& program, int64_t batch) {
+  const runtime::RuntimeShapes& shapes = program.shapes;
+  if (batch == 0) return shapes.largest;
+  if (shapes.mode == runtime::ShapeMode::kBatchGears) {
+    if (const std::optional<size_t> gear = runtime::FindGear(shapes, {batch})) return *gear;
+    const auto value = [](std::string* out, const runtime::Gear& gear) { absl::StrAppend(out, gear.values[0]); };
+    return absl::InvalidArgumentError(
+        absl::StrCat("--batch: the model has no batch size ", batch, "; it has ", absl::StrJoin(shapes.gears, ", ", value)));
+  }
+  const std::vector<int64_t> dims = program.inputs.empty() ? std::vector<int64_t>() : program.inputs[0].dims;
+  if (shapes.mode == runtime::ShapeMode::kFixed && !dims.empty() && dims[0] == batch) return size_t{0};
+  return absl::InvalidArgumentError(
+      absl::StrCat("--batch: the model has no batch size ", batch, "; compile it with atc --dynamic_batch_size to choose among several"));
+}
+
+absl::StatusOr<Lane> Open(const std::string& path, int threads, int64_t batch) {
   Lane lane;
   runtime::ModelOptions options;
   options.threads = threads;
   OMKIT_ASSIGN_OR_RETURN(lane.model, runtime::Model::Load(path, options));
+  OMKIT_ASSIGN_OR_RETURN(lane.gear, GearOf(lane.model->program(), batch));
+  const runtime::RuntimeShapes& shapes = lane.model->program().shapes;
+  lane.batch = shapes.mode == runtime::ShapeMode::kBatchGears ? shapes.gears[lane.gear].values[0] : batch;
   OMKIT_ASSIGN_OR_RETURN(lane.buffers, Buffers::Make(*lane.model));
   return lane;
 }
@@ -50,7 +78,7 @@ absl::Status Turn(const Options& options, Lane* lane) {
 }
 
 absl::StatusOr<std::vector<LayerResult>> ProfileLayers(Lane* lane) {
-  const std::vector<runtime::Step>& steps = lane->model->program().steps;
+  const std::vector<runtime::Step>& steps = lane->steps();
   runtime::Profiler profiler(steps.size());
   const int executions = static_cast<int>(std::min<size_t>(lane->ns.size(), kMostProfiled));
   OMKIT_RETURN_IF_ERROR(lane->Execute());
@@ -66,7 +94,8 @@ void Describe(const Lane& lane, Result* result) {
   result->soc_version = model.program().soc_version;
   result->threads = model.threads();
   result->latency = runtime::Summarize(lane.ns);
-  for (const runtime::Step& step : model.program().steps) result->operations += step.operations;
+  result->batch = lane.batch;
+  for (const runtime::Step& step : lane.steps()) result->operations += step.operations;
   result->weights_bytes = model.weights_bytes();
   result->workspace_bytes = model.workspace_bytes();
 }
@@ -74,13 +103,16 @@ void Describe(const Lane& lane, Result* result) {
 }  // namespace
 
 absl::StatusOr<std::vector<Result>> Measure(const Options& options) {
+  const std::vector<int> batches = options.batches.empty() ? std::vector<int>{0} : options.batches;
   // Children first: thread pools do not survive a fork.
   std::vector<FirstUse> first_uses;
   for (const std::string& path : options.models) {
     // Here too, so that what is wrong with the model is said by this process.
-    absl::StatusOr<Lane> lane = Open(path, 1);
-    const absl::Status executed = lane.ok() ? lane->Execute() : lane.status();
-    if (!executed.ok()) return Annotate(executed, path);
+    for (int batch : batches) {
+      absl::StatusOr<Lane> lane = Open(path, 1, batch);
+      const absl::Status executed = lane.ok() ? lane->Execute() : lane.status();
+      if (!executed.ok()) return Annotate(executed, path);
+    }
     absl::StatusOr<FirstUse> use = MeasureFirstUse(path, options.threads[0]);
     if (!use.ok()) return Annotate(use.status(), path);
     first_uses.push_back(*use);
@@ -88,15 +120,17 @@ absl::StatusOr<std::vector<Result>> Measure(const Options& options) {
   std::vector<Lane> lanes;
   std::vector<Result> results;
   for (size_t i = 0; i < options.models.size(); ++i) {
-    for (int threads : options.threads) {
-      absl::StatusOr<Lane> lane = Open(options.models[i], threads);
-      if (!lane.ok()) return Annotate(lane.status(), options.models[i]);
-      lanes.push_back(*std::move(lane));
-      Result result;
-      result.model = options.models[i];
-      result.load_ns = first_uses[i].load_ns;
-      result.peak_rss_bytes = first_uses[i].peak_rss_bytes;
-      results.push_back(std::move(result));
+    for (int batch : batches) {
+      for (int threads : options.threads) {
+        absl::StatusOr<Lane> lane = Open(options.models[i], threads, batch);
+        if (!lane.ok()) return Annotate(lane.status(), options.models[i]);
+        lanes.push_back(*std::move(lane));
+        Result result;
+        result.model = options.models[i];
+        result.load_ns = first_uses[i].load_ns;
+        result.peak_rss_bytes = first_uses[i].peak_rss_bytes;
+        results.push_back(std::move(result));
+      }
     }
   }
   for (bool all_done = false; !all_done;) {

@@ -19,11 +19,12 @@ struct LayerResult {
   runtime::StepStatistics time;
 };
 
-// One model with one number of threads.
+// One model with one number of threads and, with gears, one batch size.
 struct Result {
   std::string model;  // the file
   std::string soc_version;
   int threads = 1;
+  int64_t batch = 0;  // of one execution, for a model with gears of batch sizes and with Options::batches; 0: not told
   runtime::LatencyStatistics latency;
   int64_t operations = 0;      // of all steps, for one execution
   int64_t load_ns = 0;         // Model::Load in a new process whose file is in the page cache
@@ -32,8 +33,8 @@ struct Result {
   std::vector<LayerResult> layers;  // with Options::layers only
 };
 
-// Results in the order of models, then threads. Kernels must be registered. Forks, therefore to be called while the process has one
-// thread. Errors name the model's file.
+// Results in the order of models, then batch sizes, then threads. INVALID_ARGUMENT for a batch size that a model does not have. Kernels must be
+// registered. Forks, therefore to be called while the process has one thread. Errors name the model's file.
 absl::StatusOr<std::vector<Result>> Measure(const Options& options);
 
 }  // namespace omkit::bench

@@ -14,6 +14,7 @@ namespace omkit::bench {
 namespace {
 
 constexpr int kMostThreads = 256;
+constexpr int kMostBatch = 1'000'000;
 constexpr int kMostExecutions = 100'000'000;
 
 constexpr struct Flag {
@@ -76,19 +77,19 @@ absl::Status ReadDouble(const Values& values, const char* name, double least, do
   return BadNumber(name, it->second[0], absl::StrCat(least), absl::StrCat(most));
 }
 
-absl::Status ReadThreads(const Values& values, std::vector<int>* threads) {
-  const auto it = values.find("threads");
+absl::Status ReadInts(const Values& values, const char* name, int most, std::vector<int>* numbers) {
+  const auto it = values.find(name);
   if (it == values.end()) return absl::OkStatus();
-  threads->clear();
+  numbers->clear();
   for (absl::string_view text : absl::StrSplit(it->second[0], ',')) {
     int number;
-    if (!absl::SimpleAtoi(text, &number) || number < 1 || number > kMostThreads) {
-      return absl::InvalidArgumentError(absl::StrCat("--threads=", it->second[0], ": '", text, "' is not a number from 1 to ", kMostThreads));
+    if (!absl::SimpleAtoi(text, &number) || number < 1 || number > most) {
+      return absl::InvalidArgumentError(absl::StrCat("--", name, "=", it->second[0], ": '", text, "' is not a number from 1 to ", most));
     }
-    if (std::find(threads->begin(), threads->end(), number) != threads->end()) {
-      return absl::InvalidArgumentError(absl::StrCat("--threads=", it->second[0], ": ", number, " is given twice"));
+    if (std::find(numbers->begin(), numbers->end(), number) != numbers->end()) {
+      return absl::InvalidArgumentError(absl::StrCat("--", name, "=", it->second[0], ": ", number, " is given twice"));
     }
-    threads->push_back(number);
+    numbers->push_back(number);
   }
   return absl::OkStatus();
 }
@@ -108,6 +109,8 @@ std::string Usage() {
   absl::StrAppend(&text,
                   "\nExample: what INT8 gains over FP32, and where its time goes\n"
                   "  bench --om net_fp32.om --om net_int8.om --threads 1,2 --seconds 5 --layers --json net.json\n"
+                  "\nExample: what several images at once are worth, model compiled with atc --dynamic_batch_size=1,4,8\n"
+                  "  bench --om net.om --batch 1,4,8\n"
                   "\nExit status: 0 done, 1 failed, 2 wrong command line.\n");
   return text;
 }
@@ -118,7 +121,8 @@ absl::StatusOr<Options> ParseOptions(absl::Span<const std::string> arguments) {
   if (values.count("om") == 0) return absl::InvalidArgumentError("no model is given; bench needs --om FILE");
   options.models = values.at("om");
   if (values.count("loop") > 0 && values.count("seconds") > 0) return absl::InvalidArgumentError("--loop and --seconds exclude each other");
-  OMKIT_RETURN_IF_ERROR(ReadThreads(values, &options.threads));
+  OMKIT_RETURN_IF_ERROR(ReadInts(values, "threads", kMostThreads, &options.threads));
+  OMKIT_RETURN_IF_ERROR(ReadInts(values, "batch", kMostBatch, &options.batches));
   OMKIT_RETURN_IF_ERROR(ReadInt(values, "loop", kMostExecutions, &options.loop));
   OMKIT_RETURN_IF_ERROR(ReadInt(values, "burst", kMostExecutions, &options.burst));
   OMKIT_RETURN_IF_ERROR(ReadDouble(values, "seconds", 0.001, 86400, &options.seconds));

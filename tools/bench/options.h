@@ -13,6 +13,7 @@ namespace omkit::bench {
 struct Options {
   std::vector<std::string> models;
   std::vector<int> threads = {1};
+  std::vector<int> batches;  // empty: what a model is fixed to, or its largest gear
   int loop = 100;
   double seconds = 0;  // above 0: replaces loop
   int burst = 10;

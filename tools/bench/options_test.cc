@@ -16,11 +16,12 @@ TEST(Options, Defaults) {
 }
 
 TEST(Options, All) {
-  const absl::StatusOr<Options> options = ParseOptions(
-      {"--om", "a.om", "--om=b.om", "--threads=2,1", "--seconds", "0.5", "--burst=3", "--layers", "--peak=466", "--peak-f32=116.5", "--json=r.json"});
+  const absl::StatusOr<Options> options = ParseOptions({"--om", "a.om", "--om=b.om", "--threads=2,1", "--batch=1,8", "--seconds", "0.5", "--burst=3",
+                                                        "--layers", "--peak=466", "--peak-f32=116.5", "--json=r.json"});
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->models, (std::vector<std::string>{"a.om", "b.om"}));
   EXPECT_EQ(options->threads, (std::vector<int>{2, 1}));
+  EXPECT_EQ(options->batches, (std::vector<int>{1, 8}));
   EXPECT_EQ(options->seconds, 0.5);
   EXPECT_EQ(options->burst, 3);
   EXPECT_TRUE(options->layers);
@@ -40,6 +41,7 @@ TEST(Options, WrongOnes) {
       {{"--om=a", "--threads=1,0"}, "--threads=1,0: '0' is not a number from 1 to 256"},
       {{"--om=a", "--threads="}, "--threads=: '' is not a number from 1 to 256"},
       {{"--om=a", "--threads=2,2"}, "--threads=2,2: 2 is given twice"},
+      {{"--om=a", "--batch=4,x"}, "--batch=4,x: 'x' is not a number from 1 to 1000000"},
       {{"--om=a", "--loop=0"}, "--loop=0: not a number from 1 to 100000000"},
       {{"--om=a", "--loop=1", "--loop=2"}, "--loop is given twice"},
       {{"--om=a", "--loop=1", "--seconds=2"}, "--loop and --seconds exclude each other"},

@@ -24,11 +24,16 @@ double Gops(int64_t operations, double ns) { return ns > 0 ? static_cast<double>
 
 std::string Percent(double value, double whole) { return whole > 0 && value > 0 ? absl::StrFormat("%.1f", 100 * value / whole) : "-"; }
 
+// "net.om", "net.om, batch 4".
+std::string NameOf(const Result& result) {
+  return absl::StrCat(absl::Utf8SafeCHexEscape(result.model), result.batch > 0 ? absl::StrCat(", batch ", result.batch) : "");
+}
+
 void PrintLayers(const Machine& machine, const Result& result, std::ostream& out) {
   double sum = 0;
   for (const LayerResult& layer : result.layers) sum += static_cast<double>(layer.time.total_ns);
-  out << absl::StrFormat("\n%s, %d threads\n step    mean us     min us  share    Gop/s  %% peak  %-24s node\n",
-                         absl::Utf8SafeCHexEscape(result.model), result.threads, "kernel");
+  out << absl::StrFormat("\n%s, %d threads\n step    mean us     min us  share    Gop/s  %% peak  %-24s node\n", NameOf(result), result.threads,
+                         "kernel");
   for (size_t i = 0; i < result.layers.size(); ++i) {
     const LayerResult& layer = result.layers[i];
     const double mean = static_cast<double>(layer.time.total_ns) / static_cast<double>(std::max<int64_t>(layer.time.executions, 1));
@@ -78,6 +83,10 @@ Json ResultJson(const Machine& machine, const Result& result) {
       {"weights_bytes", result.weights_bytes},
       {"workspace_bytes", result.workspace_bytes},
   };
+  if (result.batch > 0) {
+    json["batch"] = result.batch;
+    json["items_per_second"] = latency.throughput() * static_cast<double>(result.batch);
+  }
   for (const LayerResult& layer : result.layers) json["layers"].push_back(LayerJson(machine, layer, result.threads));
   return json;
 }
@@ -111,7 +120,7 @@ void PrintReport(const Machine& machine, const std::vector<Result>& results, std
                            Ms(static_cast<double>(latency.least)), Ms(static_cast<double>(latency.p50)), Ms(static_cast<double>(latency.p90)),
                            Ms(static_cast<double>(latency.p99)), Ms(latency.mean), latency.throughput(),
                            Gops(result.operations, static_cast<double>(latency.least)), Ms(static_cast<double>(result.load_ns)),
-                           Mib(static_cast<double>(result.peak_rss_bytes)), Text(result.model));
+                           Mib(static_cast<double>(result.peak_rss_bytes)), NameOf(result));
   }
   for (const Result& result : results) {
     if (!result.layers.empty()) PrintLayers(machine, result, out);
