@@ -19,6 +19,7 @@ namespace omkit::kernels {
   }                                                                                                                           \
   namespace tier {                                                                                                            \
   void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns);                                 \
+  void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms);                  \
   void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end); \
   }
 #include "backends/kernels/tiers.inc"
@@ -86,15 +87,20 @@ absl::Status Verify(const runtime::Step& step) {
 int64_t ScratchBytes(const runtime::Step& step) { return ScratchOf(runtime::ParamsOf<AttentionU8Params>(step)).bytes; }
 
 // Softmax is shared by tiers that differ in dot products; the products are each tier's own.
-template <auto Pack, auto Multiply, auto Score, auto Share>
+template <auto Pack, auto Terms, auto Multiply, auto Score, auto Share>
 void Run(const runtime::Step& step, const runtime::KernelContext& context) {
-  WalkAttentionU8({step.params.data(), context.operands, context.scratch, context.state, context.thread, context.threads}, {Pack, Multiply},
+  WalkAttentionU8({step.params.data(), context.operands, context.scratch, context.state, context.thread, context.threads}, {Pack, Terms, Multiply},
                   {Score, Share});
 }
 
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa, plain) \
-  {"attention_u8." #tier, Verify, ScratchBytes, nullptr, Run<tier::PackMatMulU8, tier::MultiplyMatMulU8, plain::ScoreU8, plain::ShareU8>, 1u << 3},
+#define OMKIT_TIER(tier, isa, plain)                                                                        \
+  {"attention_u8." #tier,                                                                                   \
+   Verify,                                                                                                  \
+   ScratchBytes,                                                                                            \
+   nullptr,                                                                                                 \
+   Run<tier::PackMatMulU8, tier::RowTermsMatMulU8, tier::MultiplyMatMulU8, plain::ScoreU8, plain::ShareU8>, \
+   1u << 3},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

@@ -22,7 +22,11 @@ void ScoreU8(const Strip& strip) { ScoreStrip(strip); }
 void ShareU8(const Strip& strip) {
   // Lines behind the last row hold what an earlier strip, or nobody, has left there.
   for (int64_t row = 0; row < strip.rows; row += kTogether) Softmax<kTogether>(strip, row);
-  ShareTerms(strip);
+  Product product = {};
+  product.a = strip.shares;
+  product.a_row = strip.sizes->width;
+  product.k = strip.keys;
+  strip.product->row_terms(product, strip.p->v_zero, 0, strip.rows, strip.row_terms);
 }
 
 }  // namespace OMKIT_TIER_NAMESPACE

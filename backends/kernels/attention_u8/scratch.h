@@ -20,7 +20,7 @@ struct AttentionU8Scratch {
   int64_t rows;                    // of a strip
   int64_t width;                   // of a row of scores, and of shares
   int64_t key_block, value_block;  // bytes of 32 packed columns
-  int64_t keys, key_terms, values, value_terms, row_terms;
+  int64_t keys, key_terms, values, value_terms, row_terms, largest;
   int64_t scores;  // [rows][width] f32
   int64_t powers;  // [kLines][width] f32: e^(score - largest); before, [rows][width] u8: scores that are rounded
   int64_t shares;  // [rows][width] u8
@@ -42,7 +42,8 @@ OMKIT_INLINE AttentionU8Scratch ScratchOf(const AttentionU8Params& p) {
   s.values = s.key_terms + s.width * 4;
   s.value_terms = s.values + values / 32 * s.value_block;
   s.row_terms = s.value_terms + values * 4;
-  s.scores = s.row_terms + whole(s.rows * 4, 64);
+  s.largest = s.row_terms + whole(s.rows * 4, 64);
+  s.scores = s.largest + whole(s.rows * 4, 64);
   s.powers = s.scores + s.rows * s.width * 4;
   s.shares = s.powers + kLines * s.width * 4;
   s.bytes = s.shares + s.rows * s.width;

@@ -22,6 +22,7 @@ struct Strip {
   int8_t* packed_keys;
   int32_t *key_terms, *row_terms;
   float *scores, *powers;
+  float* largest;  // score of each row, for tiers that find it on the way
   uint8_t* shares;
 };
 

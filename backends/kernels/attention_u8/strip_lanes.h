@@ -44,7 +44,7 @@ OMKIT_INLINE F32 ToReals(const uint8_t* bytes, float scale, int32_t zero) {
   product.k = p.q.dims[3];
   product.out_row = width;
   product.out = p.rounds_scores ? reinterpret_cast<uint8_t*>(s.powers) : reinterpret_cast<uint8_t*>(s.scores);
-  RowTerms(product, p.k_zero, 0, s.rows, s.row_terms);
+  s.product->row_terms(product, p.k_zero, 0, s.rows, s.row_terms);
   for (int64_t first = 0; first < s.keys; first += kPackedColumns) {
     s.product->multiply(product, *s.by_keys, BlockAt(first, s.keys, s.sizes->key_block, s.packed_keys, s.key_terms, s.row_terms), 0, s.rows);
   }
@@ -84,15 +84,6 @@ __attribute__((noinline)) void Softmax(const Strip& s, int64_t first) {
 #pragma GCC unroll 4
     for (int r = 0; r < kCount; ++r) StoreSome(out + r * width + i, rounder.Bytes<true>(Load(s.powers + r * width + i) * sum[r]), kLanes);
   }
-}
-
-// Of the product of shares and values.
-[[maybe_unused]] void ShareTerms(const Strip& s) {
-  Product product = {};
-  product.a = s.shares;
-  product.a_row = s.sizes->width;
-  product.k = s.keys;
-  RowTerms(product, s.p->v_zero, 0, s.rows, s.row_terms);
 }
 
 }  // namespace

@@ -63,6 +63,7 @@ void WalkAttentionU8(const KernelArgs& args, const ProductOfTier& product, const
   s.packed_keys = scratch + sizes.keys;
   s.key_terms = reinterpret_cast<int32_t*>(scratch + sizes.key_terms);
   s.row_terms = reinterpret_cast<int32_t*>(scratch + sizes.row_terms);
+  s.largest = reinterpret_cast<float*>(scratch + sizes.largest);
   s.scores = reinterpret_cast<float*>(scratch + sizes.scores);
   s.powers = reinterpret_cast<float*>(scratch + sizes.powers);
   s.shares = reinterpret_cast<uint8_t*>(scratch + sizes.shares);

@@ -3,7 +3,7 @@
 #include "backends/kernels/arm_dot.h"
 #include "backends/kernels/arm_round.h"
 #include "backends/kernels/matmul_u8/matmul_u8.h"
-#include "backends/kernels/matmul_u8/walk.h"
+#include "backends/kernels/matmul_u8/product.h"
 #include "backends/kernels/tier.h"
 
 namespace omkit::kernels {
@@ -180,8 +180,10 @@ struct ArmDot {
 
 namespace OMKIT_TIER_NAMESPACE {
 
-void MatMulU8(const KernelArgs& args) { WalkMatMulU8<ArmDot>(args); }
 void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns) { ArmDot::Pack(product, p, columns); }
+void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms) {
+  RowTerms(product, b_zero, begin, end, terms);
+}
 void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
   ArmDot::Rows(product, p, columns, begin, end);
 }

@@ -2,7 +2,7 @@
 // Packed columns: [group of 16][k][16].
 #include "backends/kernels/lanes.h"
 #include "backends/kernels/matmul_u8/matmul_u8.h"
-#include "backends/kernels/matmul_u8/walk.h"
+#include "backends/kernels/matmul_u8/product.h"
 #include "backends/kernels/tier.h"
 
 namespace omkit::kernels {
@@ -65,8 +65,10 @@ struct Lanewise {
 
 namespace OMKIT_TIER_NAMESPACE {
 
-void MatMulU8(const KernelArgs& args) { WalkMatMulU8<Lanewise>(args); }
 void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns) { Lanewise::Pack(product, p, columns); }
+void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms) {
+  RowTerms(product, b_zero, begin, end, terms);
+}
 void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
   Lanewise::Rows(product, p, columns, begin, end);
 }

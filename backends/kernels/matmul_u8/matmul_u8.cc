@@ -1,22 +1,24 @@
 #include "backends/kernels/matmul_u8/matmul_u8.h"
 
 #include "absl/strings/str_cat.h"
+#include "backends/kernels/matmul_u8/product.h"
+#include "backends/kernels/matmul_u8/walk.h"
 #include "backends/kernels/registration.h"
 #include "base/checked.h"
 #include "base/status.h"
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa, plain)     \
-  namespace tier {                       \
-  void MatMulU8(const KernelArgs& args); \
+#define OMKIT_TIER(tier, isa, plain)                                                                                          \
+  namespace tier {                                                                                                            \
+  void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns);                                 \
+  void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms);                  \
+  void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end); \
   }
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 
 namespace {
-
-constexpr int64_t kPackedColumns = 32;  // of product.h
 
 absl::Status Verify(const runtime::Step& step) {
   OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(MatMulU8Params), 3, 3));
@@ -54,8 +56,14 @@ int64_t ScratchBytes(const runtime::Step& step) {
   return RoundUp(4 * kPackedColumns + 4 * p.out.dims[p.out.rank - 2], 64) + RoundUp(p.a.dims[p.a.rank - 1], 8) * kPackedColumns;
 }
 
+template <auto Pack, auto Terms, auto Multiply>
+void Run(const runtime::Step& step, const runtime::KernelContext& context) {
+  WalkMatMulU8({step.params.data(), context.operands, context.scratch, context.state, context.thread, context.threads}, {Pack, Terms, Multiply});
+}
+
 const runtime::KernelDef kRows[] = {
-#define OMKIT_TIER(tier, isa, plain) {"matmul_u8." #tier, Verify, ScratchBytes, nullptr, RunTier<tier::MatMulU8>, 1u << 2},
+#define OMKIT_TIER(tier, isa, plain) \
+  {"matmul_u8." #tier, Verify, ScratchBytes, nullptr, Run<tier::PackMatMulU8, tier::RowTermsMatMulU8, tier::MultiplyMatMulU8>, 1u << 2},
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER
 };

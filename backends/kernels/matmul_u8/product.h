@@ -21,7 +21,7 @@ constexpr int64_t kPackedColumns = 32;
 struct Columns {
   int8_t* packed;      // in the tier's order, K rounded up to 8 times kPackedColumns bytes
   int32_t* terms;      // [kPackedColumns]
-  int32_t* row_terms;  // [M], by RowTerms
+  int32_t* row_terms;  // [M]
   int64_t first, count;
 };
 
@@ -34,11 +34,13 @@ struct Product {
   int64_t a_row, b_row, b_column, out_row;  // strides in elements
 };
 
-// The two halves of a tier's product: PackMatMulU8 and MultiplyMatMulU8 in its namespace.
+// The parts of a tier's product: PackMatMulU8, RowTermsMatMulU8 and MultiplyMatMulU8 in its namespace. They read no views.
 struct ProductOfTier {
   // Fills `packed` and `terms` from the columns [first, first + count) of B. Of the parameters only the zero points are read.
   void (*pack)(const Product& product, const MatMulU8Params& p, const Columns& columns);
-  // Rows [begin, end) of the output in those columns. Views are not read.
+  // The terms of the rows [begin, end); b_zero is B's zero point.
+  void (*row_terms)(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms);
+  // Rows [begin, end) of the output in those columns.
   void (*multiply)(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end);
 };
 
@@ -59,8 +61,8 @@ namespace {
   return sum;
 }
 
-// The terms of the rows [begin, end).
-[[maybe_unused]] static void RowTerms(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms) {
+// RowTermsMatMulU8 of every tier.
+[[maybe_unused]] OMKIT_INLINE void RowTerms(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms) {
   for (int64_t i = begin; i < end; ++i) terms[i] = b_zero == 128 ? 0 : (128 - b_zero) * SumOf(product.a + i * product.a_row, product.k);
 }
 

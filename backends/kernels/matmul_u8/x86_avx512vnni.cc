@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "backends/kernels/matmul_u8/matmul_u8.h"
-#include "backends/kernels/matmul_u8/walk.h"
+#include "backends/kernels/matmul_u8/product.h"
 #include "backends/kernels/tier.h"
 #include "backends/kernels/x86.h"
 
@@ -20,13 +20,34 @@ OMKIT_INLINE int32_t LoadBytes(const uint8_t* from, int64_t count) {
 }
 
 struct Vnni {
+  // Four columns of eight steps that are contiguous along k: four dwords of a step side by side.
+  static OMKIT_INLINE void TurnColumns(const uint8_t* from, int64_t stride, int8_t* to) {
+    __m256i c[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      c[i] = _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i * stride)), _mm256_set1_epi8(static_cast<char>(0x80)));
+    }
+    const __m256i a = _mm256_unpacklo_epi32(c[0], c[1]), b = _mm256_unpackhi_epi32(c[0], c[1]);
+    const __m256i d = _mm256_unpacklo_epi32(c[2], c[3]), e = _mm256_unpackhi_epi32(c[2], c[3]);
+    const __m256i step[4] = {_mm256_unpacklo_epi64(a, d), _mm256_unpackhi_epi64(a, d), _mm256_unpacklo_epi64(b, e), _mm256_unpackhi_epi64(b, e)};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * 128), _mm256_castsi256_si128(step[i]));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + (i + 4) * 128), _mm256_extracti128_si256(step[i], 1));
+    }
+  }
+
   // Columns that are contiguous along k: a column's dwords go 128 bytes apart.
   static void PackColumns(const Product& product, const Columns& columns, int64_t steps) {
     const uint8_t* from = product.b + columns.first * product.b_column;
+    const int64_t together = columns.count / 4 * 4, turned = product.k / 32 * 8;  // columns, steps
+    for (int64_t c = 0; c < together; c += 4) {
+      for (int64_t s = 0; s < turned; s += 8) TurnColumns(from + c * product.b_column + s * 4, product.b_column, columns.packed + c * 4 + s * 128);
+    }
     for (int64_t c = 0; c < columns.count; ++c, from += product.b_column) {
       int8_t* to = columns.packed + c * 4;
       const int64_t whole = product.k / 4;
-      for (int64_t s = 0; s < whole; ++s) {
+      for (int64_t s = c < together ? turned : 0; s < whole; ++s) {
         const int32_t value = LoadDword(from + s * 4) ^ INT32_C(-0x7F7F7F80);
         std::memcpy(to + s * 128, &value, 4);
       }
@@ -184,8 +205,10 @@ struct Vnni {
 
 namespace OMKIT_TIER_NAMESPACE {
 
-void MatMulU8(const KernelArgs& args) { WalkMatMulU8<Vnni>(args); }
 void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns) { Vnni::Pack(product, p, columns); }
+void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms) {
+  RowTerms(product, b_zero, begin, end, terms);
+}
 void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end) {
   Vnni::Rows(product, p, columns, begin, end);
 }
