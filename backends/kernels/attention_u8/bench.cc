@@ -34,6 +34,7 @@ struct Sizes {
   }
 };
 
+// With a mask of bytes over the keys (2), of floats (1), or none.
 void Fused(benchmark::State& state) {
   RegisterAttentionU8Kernels();
   const Sizes s(state);
@@ -45,8 +46,14 @@ void Fused(benchmark::State& state) {
   p.out_multiplier = kOutMultiplier;
   p.out_zero = kZero;
   p.clamp_max = 255;
+  p.masking = static_cast<ScoreMask>(state.range(3));
+  const int64_t mask[] = {1, s.heads, s.tokens, s.tokens};
+  p.mask = DenseView(mask, 4, p.masking == ScoreMask::kVisible ? 1 : 4);
+  p.mask.strides[1] = p.mask.strides[2] = 0;
+  p.low = -10000.0f;
   StepRunner runner(AttentionU8Kernel(BestIsa()), runtime::ParamBytes(p));
   for (int i = 0; i < 4; ++i) runner.Add(runtime::Space::kArena, s.Bytes());
+  if (p.masking != ScoreMask::kNone) runner.Add(runtime::Space::kArena, std::vector<float>(s.tokens));
   if (!runner.Prepare().ok()) return state.SkipWithError("refused");
   for (auto _ : state) runner.RunPrepared(0, 1);
   state.SetItemsProcessed(state.iterations() * s.heads * s.tokens * s.tokens);
@@ -83,8 +90,11 @@ void InThreeSteps(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * scores.elements());
 }
 
-void Shapes(benchmark::internal::Benchmark* b) { b->Args({12, 32, 128})->Args({12, 64, 128})->Args({12, 64, 197})->Args({8, 64, 1500}); }
-BENCHMARK(Fused)->Apply(Shapes);
+void Shapes(benchmark::internal::Benchmark* b) {
+  for (const int64_t size : {32, 64}) b->Args({12, size, 128, 0});
+  b->Args({12, 64, 197, 0})->Args({8, 64, 1500, 0});
+}
+BENCHMARK(Fused)->Apply(Shapes)->Args({12, 32, 128, 1})->Args({12, 32, 128, 2});
 BENCHMARK(InThreeSteps)->Apply(Shapes);
 
 }  // namespace

@@ -12,8 +12,16 @@ namespace {
 
 OMKIT_INLINE int LanesAt(int64_t i, int64_t count) { return count - i < kWidth ? static_cast<int>(count - i) : kWidth; }
 
-OMKIT_INLINE F32 ToReals(const uint8_t* bytes, float scale, int32_t zero) {
-  const LanesF32 reals = ToFloat(Widen(Load<LanesU8>(bytes)) - Splat(zero)) * Splat(scale);
+// Elements `stride` apart; zeros behind the first `count`.
+OMKIT_INLINE LanesU8 LoadBytes(const uint8_t* from, int64_t stride, int count) {
+  if (stride == 1 && count == kLanes) return Load<LanesU8>(from);
+  uint8_t lanes[kLanes] = {};
+  for (int i = 0; i < count; ++i) lanes[i] = from[i * stride];
+  return Load<LanesU8>(lanes);
+}
+
+OMKIT_INLINE F32 ToReals(LanesU8 bytes, float scale, int32_t zero) {
+  const LanesF32 reals = ToFloat(Widen(bytes) - Splat(zero)) * Splat(scale);
   F32 x;
   static_assert(sizeof x == sizeof reals, "sixteen floats");
   __builtin_memcpy(&x, &reals, sizeof x);
@@ -31,8 +39,12 @@ OMKIT_INLINE F32 ToReals(const uint8_t* bytes, float scale, int32_t zero) {
     return;
   }
   const uint8_t* bytes = static_cast<const uint8_t*>(s.mask) + at;
-  const bool hides = p.masking == ScoreMask::kHidden;
-  for (int64_t j = 0; j < s.keys; ++j) scores[j] = (bytes[j * stride] != 0) == hides ? p.low : scores[j];
+  const F32 low = Set(p.low);
+  for (int64_t j = 0; j < s.keys; j += kWidth) {
+    const Mask zero = ToReals(LoadBytes(bytes + j * stride, stride, LanesAt(j, s.keys)), 1.0f, 0) == Set(0.0f);
+    const F32 score = Load(scores + j);
+    Store(scores + j, p.masking == ScoreMask::kHidden ? Select(zero, score, low) : Select(zero, low, score));
+  }
 }
 
 [[maybe_unused]] __attribute__((noinline)) void ScoreStrip(const Strip& s) {
@@ -48,7 +60,8 @@ OMKIT_INLINE F32 ToReals(const uint8_t* bytes, float scale, int32_t zero) {
   for (int64_t first = 0; first < s.keys; first += kPackedColumns) {
     s.product->multiply(product, *s.by_keys, BlockAt(first, s.keys, s.sizes->key_block, s.packed_keys, s.key_terms, s.row_terms), 0, s.rows);
   }
-  for (int64_t j = 0; p.rounds_scores && j < s.rows * width; j += kWidth) Store(s.scores + j, ToReals(product.out + j, p.score_scale, p.score_zero));
+  for (int64_t j = 0; p.rounds_scores && j < s.rows * width; j += kWidth)
+    Store(s.scores + j, ToReals(Load<LanesU8>(product.out + j), p.score_scale, p.score_zero));
   for (int64_t r = 0; p.masking != ScoreMask::kNone && r < s.rows; ++r) MaskRow(s, r);
 }
 

@@ -112,12 +112,18 @@ void EightRows(const Strip& s, int64_t row) {
   }
 }
 
-// Rows that came without their largest.
-void FindLargest(const Strip& s, int64_t row) {
-  const float* scores = s.scores + row * s.sizes->width;
-  F32 top = Set(-kInfinity);
-  for (int64_t i = 0; i < s.keys; i += kWidth) top = {_mm512_mask_max_ps(top.v, LanesOf(s.keys - i), Load(scores + i).v, top.v)};
-  s.largest[row] = FoldMax(top);
+// The largest scores of four rows that came without, or have changed.
+__attribute__((noinline)) void FindLargest(const Strip& s, int64_t row) {
+  const int64_t width = s.sizes->width;
+  const float* const scores = s.scores + row * width;
+  F32 top[kLines];
+  for (F32& t : top) t = Set(-kInfinity);
+  for (int64_t i = 0; i < s.keys; i += kWidth) {
+    const __mmask16 lanes = LanesOf(s.keys - i);
+#pragma GCC unroll 4
+    for (int r = 0; r < kLines; ++r) top[r].v = _mm512_mask_max_ps(top[r].v, lanes, Load(scores + r * width + i).v, top[r].v);
+  }
+  _mm_storeu_ps(s.largest + row, FoldMaxima(top));
 }
 
 OMKIT_INLINE F32 Lane(__m128 x, int lane) { return {_mm512_permutexvar_ps(_mm512_set1_epi32(lane), _mm512_castps128_ps512(x))}; }
@@ -214,13 +220,14 @@ namespace OMKIT_TIER_NAMESPACE {
 
 void ScoreU8(const Strip& s) {
   const AttentionU8Params& p = *s.p;
-  int64_t row = 0;
-  if (!p.rounds_scores && p.masking == ScoreMask::kNone && p.q.dims[3] % 32 == 0) {
-    for (; row + kTileRows <= s.rows; row += kTileRows) EightRows(s, row);
+  int64_t tiled = 0;
+  for (; !p.rounds_scores && p.q.dims[3] % 32 == 0 && tiled + kTileRows <= s.rows; tiled += kTileRows) EightRows(s, tiled);
+  if (tiled < s.rows) ScoreStrip(RowsFrom(s, tiled, s.rows - tiled));
+  if (p.masking != ScoreMask::kNone) {
+    for (int64_t row = 0; row < tiled; ++row) MaskRow(s, row);
+    tiled = 0;
   }
-  if (row == s.rows) return;
-  ScoreStrip(RowsFrom(s, row, s.rows - row));
-  for (; row < s.rows; ++row) FindLargest(s, row);
+  for (int64_t row = tiled; row < s.rows; row += kLines) FindLargest(s, row);
 }
 
 void ShareU8(const Strip& s) {
