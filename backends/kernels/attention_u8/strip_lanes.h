@@ -47,7 +47,8 @@ OMKIT_INLINE F32 ToReals(LanesU8 bytes, float scale, int32_t zero) {
   }
 }
 
-[[maybe_unused]] __attribute__((noinline)) void ScoreStrip(const Strip& s) {
+// The scores without a mask.
+[[maybe_unused]] __attribute__((noinline)) void MultiplyKeys(const Strip& s) {
   const AttentionU8Params& p = *s.p;
   const int64_t width = s.sizes->width;
   Product product = {};
@@ -62,7 +63,11 @@ OMKIT_INLINE F32 ToReals(LanesU8 bytes, float scale, int32_t zero) {
   }
   for (int64_t j = 0; p.rounds_scores && j < s.rows * width; j += kWidth)
     Store(s.scores + j, ToReals(Load<LanesU8>(product.out + j), p.score_scale, p.score_zero));
-  for (int64_t r = 0; p.masking != ScoreMask::kNone && r < s.rows; ++r) MaskRow(s, r);
+}
+
+[[maybe_unused]] void ScoreStrip(const Strip& s) {
+  MultiplyKeys(s);
+  for (int64_t r = 0; s.p->masking != ScoreMask::kNone && r < s.rows; ++r) MaskRow(s, r);
 }
 
 // The shares of `kCount` rows from `first` on, in the order of softmax_f32's sums: no row waits for its own. Lines are filled up with scores

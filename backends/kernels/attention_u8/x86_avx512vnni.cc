@@ -112,16 +112,30 @@ void EightRows(const Strip& s, int64_t row) {
   }
 }
 
-// The largest scores of four rows that came without, or have changed.
+// The largest scores of four rows that came without, or have changed. kAdds: adds a mask whose keys are neighbours.
+template <bool kAdds>
 __attribute__((noinline)) void FindLargest(const Strip& s, int64_t row) {
-  const int64_t width = s.sizes->width;
-  const float* const scores = s.scores + row * width;
+  const int64_t width = s.sizes->width, stride = s.p->mask.strides[2];
+  float* const scores = s.scores + row * width;
+  const float* added[kLines] = {};
   F32 top[kLines];
-  for (F32& t : top) t = Set(-kInfinity);
+#pragma GCC unroll 4
+  for (int r = 0; r < kLines; ++r) {
+    // Behind the last row, the last row's.
+    if (kAdds) added[r] = static_cast<const float*>(s.mask) + s.mask_at + (row + r < s.rows ? row + r : s.rows - 1) * stride;
+    top[r] = Set(-kInfinity);
+  }
   for (int64_t i = 0; i < s.keys; i += kWidth) {
     const __mmask16 lanes = LanesOf(s.keys - i);
 #pragma GCC unroll 4
-    for (int r = 0; r < kLines; ++r) top[r].v = _mm512_mask_max_ps(top[r].v, lanes, Load(scores + r * width + i).v, top[r].v);
+    for (int r = 0; r < kLines; ++r) {
+      F32 score = Load(scores + r * width + i);
+      if (kAdds) {
+        score.v = _mm512_add_ps(score.v, _mm512_maskz_loadu_ps(lanes, added[r] + i));
+        Store(scores + r * width + i, score);
+      }
+      top[r].v = _mm512_mask_max_ps(top[r].v, lanes, score.v, top[r].v);
+    }
   }
   _mm_storeu_ps(s.largest + row, FoldMaxima(top));
 }
@@ -222,12 +236,16 @@ void ScoreU8(const Strip& s) {
   const AttentionU8Params& p = *s.p;
   int64_t tiled = 0;
   for (; !p.rounds_scores && p.q.dims[3] % 32 == 0 && tiled + kTileRows <= s.rows; tiled += kTileRows) EightRows(s, tiled);
-  if (tiled < s.rows) ScoreStrip(RowsFrom(s, tiled, s.rows - tiled));
+  if (tiled < s.rows) MultiplyKeys(RowsFrom(s, tiled, s.rows - tiled));
+  if (p.masking == ScoreMask::kAdded && p.mask.strides[3] == 1) {
+    for (int64_t row = 0; row < s.rows; row += kLines) FindLargest<true>(s, row);
+    return;
+  }
   if (p.masking != ScoreMask::kNone) {
-    for (int64_t row = 0; row < tiled; ++row) MaskRow(s, row);
+    for (int64_t row = 0; row < s.rows; ++row) MaskRow(s, row);
     tiled = 0;
   }
-  for (int64_t row = tiled; row < s.rows; row += kLines) FindLargest(s, row);
+  for (int64_t row = tiled; row < s.rows; row += kLines) FindLargest<false>(s, row);
 }
 
 void ShareU8(const Strip& s) {
