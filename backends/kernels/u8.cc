@@ -9,14 +9,12 @@
 #include "backends/kernels/matmul_u8/matmul_u8.h"
 #include "backends/kernels/pool_u8/pool_u8.h"
 #include "backends/kernels/quantize/quantize.h"
-#include "backends/kernels/wide_conv_u8/wide_conv_u8.h"
 
 namespace omkit::kernels {
 
 void RegisterU8Kernels() {
   RegisterConvU8Kernels();
   RegisterDwConvU8Kernels();
-  RegisterWideConvU8Kernels();
   RegisterMatMulU8Kernels();
   RegisterAttentionU8Kernels();
   RegisterPoolU8Kernels();

@@ -8,7 +8,6 @@
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
 #include "backends/kernels/dwconv_u8/dwconv_u8.h"
-#include "backends/kernels/wide_conv_u8/wide_conv_u8.h"
 #include "backends/npu_int8/lower.h"
 #include "backends/npu_int8/types.h"
 #include "base/checked.h"
@@ -79,11 +78,16 @@ absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* b
   return folded;
 }
 
-// A kernel row over an image without space between pixels is one tap with kernel_w * channels channels: the window of a pixel simply
-// reaches into its neighbours. w[oc][channels][kernel_h][kernel_w] becomes [oc][kernel_w * channels][kernel_h].
-std::vector<int8_t> JoinKernelRows(const int8_t* w, Layer& layer) {
+// The layer's weights as arrays of int8 whose sum they are; all but a few models have one.
+std::vector<std::vector<int8_t>> WeightArrays(const Tensor& w) {
+  if (w.dtype() == DType::kInt16) return kernels::SplitWeights(w.data<int16_t>(), w.elements());
+  return {std::vector<int8_t>(w.data<int8_t>(), w.data<int8_t>() + w.elements())};
+}
+
+// w[oc][channels][kernel_h][kernel_w] as [oc][kernel_w * channels][kernel_h].
+std::vector<int8_t> JoinKernelRows(const std::vector<int8_t>& w, const Layer& layer) {
   const int64_t channels = layer.ic_per_group, run = layer.kernel_w * channels;
-  std::vector<int8_t> joined(layer.oc * run * layer.kernel_h);
+  std::vector<int8_t> joined(w.size());
   for (int64_t o = 0; o < layer.oc; ++o) {
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t y = 0; y < layer.kernel_h; ++y) {
@@ -93,6 +97,14 @@ std::vector<int8_t> JoinKernelRows(const int8_t* w, Layer& layer) {
       }
     }
   }
+  return joined;
+}
+
+// A kernel row over an image without space between pixels is one tap with kernel_w * channels channels: the window of a pixel simply
+// reaches into its neighbours.
+void JoinKernelRows(std::vector<std::vector<int8_t>>& arrays, Layer& layer) {
+  for (std::vector<int8_t>& array : arrays) array = JoinKernelRows(array, layer);
+  const int64_t run = layer.kernel_w * layer.ic_per_group;
   kernels::View& view = layer.in.view;
   view.offset -= layer.pad_left * view.strides[3];
   view.dims[1] = run;
@@ -101,66 +113,41 @@ std::vector<int8_t> JoinKernelRows(const int8_t* w, Layer& layer) {
   layer.ic_per_group = run;
   layer.kernel_w = 1;
   layer.pad_left = 0;
-  return joined;
 }
 
-// int16 weights, which a few channels need, as int8. What these channels get is of no matter: LowerWideChannels computes them again.
-std::vector<int8_t> NarrowWeights(const Tensor& w) {
-  std::vector<int8_t> narrow(w.elements());
-  for (int64_t i = 0; i < w.elements(); ++i) narrow[i] = static_cast<int8_t>(std::clamp<int16_t>(w.data<int16_t>()[i], -127, 127));
-  return narrow;
+std::vector<uint8_t> PackWeights(Isa isa, const Layer& layer, const std::vector<int8_t>& w) {
+  if (layer.depthwise()) return kernels::PackDwConvU8Weights(w.data(), layer.oc, layer.kernel_h, layer.kernel_w);
+  return kernels::PackConvU8Weights(isa, w.data(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
 }
 
-// The step behind a convolution with int16 weights, for the channels that int8 does not hold.
-void LowerWideChannels(const Node& node, const Layer& layer, const Tensor& w, const kernels::ConvU8Params& params, const std::vector<int32_t>& folded,
-                       const std::vector<float>& multipliers, ProgramBuilder& builder) {
-  const int64_t taps = layer.kernel_h * layer.kernel_w, count = layer.ic_per_group * taps;
-  std::vector<int16_t> weights;
-  std::vector<int32_t> channels, bias;
-  std::vector<float> multiplier;
-  for (int64_t c = 0; c < layer.oc; ++c) {
-    const int16_t* values = w.data<int16_t>() + c * count;
-    if (std::all_of(values, values + count, [](int16_t v) { return v >= -127 && v <= 127; })) continue;
-    for (int64_t t = 0; t < taps; ++t) {
-      for (int64_t i = 0; i < layer.ic_per_group; ++i) weights.push_back(values[i * taps + t]);
-    }
-    channels.push_back(static_cast<int32_t>(c));
-    bias.push_back(folded[c]);
-    multiplier.push_back(multipliers[c]);
+// What the arrays behind the first add; ConvU8Params::remainders is `steps`.
+kernels::ConvU8Remainders PackRemainders(Isa isa, const Layer& layer, const std::vector<std::vector<int8_t>>& arrays) {
+  if (!layer.depthwise()) {
+    return kernels::PackConvU8Remainders(isa, arrays, layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
   }
-  if (channels.empty()) return;
-  const kernels::WideConvU8Params wide{params, static_cast<int32_t>(channels.size())};
-  std::vector<BlockId> operands = {layer.in.block,  builder.AddWeights(weights), builder.AddWeights(bias), builder.AddWeights(multiplier),
-                                   layer.out.block, builder.AddWeights(channels)};
-  if (layer.has_residual) operands.push_back(layer.residual.block);
-  const int64_t operations = 2 * layer.pixels * static_cast<int64_t>(channels.size()) * count;
-  builder.AddStep(node, kernels::WideConvU8Kernel(builder.isa()), wide, operands, operations);
+  kernels::ConvU8Remainders made = {{}, static_cast<int32_t>(arrays.size()) - 1};
+  for (size_t i = 1; i < arrays.size(); ++i) {
+    const std::vector<uint8_t> packed = PackWeights(isa, layer, arrays[i]);
+    made.packed.insert(made.packed.end(), packed.begin(), packed.end());
+  }
+  return made;
 }
 
 // The function of one element behind an INT8 layer, where the kernel looks its results up.
 absl::StatusOr<std::optional<TableBehind>> TableOf(const Node& node, const Layer& layer, ProgramBuilder& builder) {
-  // The step for wide channels writes behind the layer and knows no table.
-  const bool wide = builder.type(node.inputs[1]).dtype == DType::kInt16;
-  const bool reads = !wide && IsU8(builder.type(node.inputs[0])) && IsU8(builder.type(node.outputs[0])) && !layer.depthwise() &&
+  const bool reads = IsU8(builder.type(node.inputs[0])) && IsU8(builder.type(node.outputs[0])) && !layer.depthwise() &&
                      kernels::ConvU8ReadsTable(builder.isa(), layer.ic_per_group, layer.groups);
   return reads ? TakeTableBehind(node.outputs[0], builder) : std::optional<TableBehind>();
 }
 
 absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
-  const Layer whole = layer;
   const TensorType& x = builder.type(node.inputs[0]);
   const TensorType& y = builder.type(node.outputs[0]);
   const Tensor& w = *builder.graph().ConstantInput(node, 1);
   const Tensor* bias = builder.graph().ConstantInput(node, 2);
   const int64_t operations = layer.operations();
-  const bool wide = w.dtype() == DType::kInt16;
-  const std::vector<int8_t> narrow = wide ? NarrowWeights(w) : std::vector<int8_t>();
-  const int8_t* weights = wide ? narrow.data() : w.data<int8_t>();
-  std::vector<int8_t> joined;
-  if (ReadsRowRuns(builder.graph(), node)) {
-    joined = JoinKernelRows(weights, layer);
-    weights = joined.data();
-  }
+  std::vector<std::vector<int8_t>> arrays = WeightArrays(w);
+  if (ReadsRowRuns(builder.graph(), node)) JoinKernelRows(arrays, layer);
   auto params = WindowParams<kernels::ConvU8Params>(layer);
   const bool float_output = IsF32(y);
   const float out_scale = float_output ? 1.0f : y.quant.scale[0];
@@ -183,24 +170,19 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const std::vector<int32_t> folded, FoldedBias(w, bias, x.quant.zero_point[0], layer.oc));
   const std::vector<float> multipliers = ir::AccumulatorMultipliers(x.quant, w.type().quant, out_scale, layer.oc);
   const Isa isa = builder.isa();
-  const std::vector<uint8_t> packed =
-      layer.depthwise() ? kernels::PackDwConvU8Weights(weights, layer.oc, layer.kernel_h, layer.kernel_w)
-                        : kernels::PackConvU8Weights(isa, weights, layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
-  std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(packed), builder.AddWeights(folded), builder.AddWeights(multipliers),
-                                   layer.out.block};
+  std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(PackWeights(isa, layer, arrays[0])), builder.AddWeights(folded),
+                                   builder.AddWeights(multipliers), layer.out.block};
   if (layer.has_residual) operands.push_back(layer.residual.block);
   if (layer.table) {
     params.has_table = 1;
     operands.push_back(builder.AddWeights(layer.table->table.data(), layer.table->table.size()));
   }
+  if (arrays.size() > 1) {
+    const kernels::ConvU8Remainders more = PackRemainders(isa, layer, arrays);
+    params.remainders = more.steps;
+    operands.push_back(builder.AddWeights(more.packed));
+  }
   builder.AddStep(node, layer.depthwise() ? kernels::DwConvU8Kernel(isa) : kernels::ConvU8Kernel(isa), params, operands, operations);
-  if (!wide) return absl::OkStatus();
-  auto again = params;
-  const auto geometry = WindowParams<kernels::ConvU8Params>(whole);  // without joined kernel rows
-  again.in = geometry.in;
-  again.kernel_w = geometry.kernel_w;
-  again.pad_left = geometry.pad_left;
-  LowerWideChannels(node, whole, w, again, folded, multipliers, builder);
   return absl::OkStatus();
 }
 
@@ -282,7 +264,7 @@ absl::Status LowerLayer(const Node& node, const Layer& layer, ProgramBuilder& bu
 Place OutputImage(const Node& node, const Layer& layer, ProgramBuilder& builder) {
   const ir::ValueId result = layer.table ? layer.table->result : node.outputs[0];
   const bool from_u8 = IsU8(builder.type(node.inputs[0])), to_float = IsF32(builder.type(result));
-  const bool planes = from_u8 && to_float && !layer.has_residual && !layer.depthwise() && builder.type(node.inputs[1]).dtype == DType::kInt8 &&
+  const bool planes = from_u8 && to_float && !layer.has_residual && !layer.depthwise() &&
                       kernels::ConvU8WritesPlanes(builder.isa(), layer.ic_per_group, layer.groups);
   const std::optional<Place> place = to_float ? builder.PlaceInOutput(result, planes) : std::nullopt;
   return place ? *place : builder.NewImage(result);

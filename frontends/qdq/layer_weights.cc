@@ -45,23 +45,6 @@ double RelativeError(absl::Span<const int16_t> values, double squared_error) {
   return energy == 0 ? 0 : std::sqrt(squared_error / energy);
 }
 
-// Some 32 candidates run from clipping at 127 steps to the scale that holds the largest weight.
-Channel BestScale(absl::Span<const int16_t> values, int largest, double scale, double* squared_error) {
-  Channel best;
-  *squared_error = std::numeric_limits<double>::infinity();
-  const int step = std::max(1, (largest - kLimit) / 32);
-  for (int reach = kLimit; reach <= largest; reach += step) {
-    const double factor = static_cast<double>(reach) / kLimit;
-    Channel candidate = Rescale(values, factor, scale);
-    const double error = SquaredError(values, candidate, factor);
-    if (error < *squared_error) {
-      *squared_error = error;
-      best = std::move(candidate);
-    }
-  }
-  return best;
-}
-
 // Sums that the kernels form must stay inside int32: acc = sum(x * w) + (bias - zero * sum(w)).
 bool FitsAccumulator(const Channel& channel, double bias, const QuantParams& x) {
   int64_t sum = 0, magnitude = 0;
@@ -75,22 +58,6 @@ bool FitsAccumulator(const Channel& channel, double bias, const QuantParams& x) 
 
 bool IsWide(absl::Span<const int16_t> values) {
   return std::any_of(values.begin(), values.end(), [](int16_t v) { return v > kLimit || v < -kLimit; });
-}
-
-// Whether wide channels are worth their time: one or two of a layer always are, for exact results; more of them where the step for them takes no
-// longer than the layer itself. A unit of time is 32 terms of an inner product, 16 in depthwise layers; a wide output takes a fixed number of
-// units, and eight times as long for each term (measured).
-bool KeepsWide(const LayerWeights& layer) {
-  constexpr int64_t kAlways = 2;
-  constexpr double kFixed = 12, kTerm = 0.25;
-  int64_t wide = 0;
-  for (int64_t c = 0; c < layer.channels(); ++c) {
-    wide += IsWide(absl::MakeConstSpan(layer.values).subspan(c * layer.per_channel(), layer.per_channel()));
-  }
-  const bool depthwise = layer.shape.rank() == 4 && layer.shape.dim(1) == 1;
-  const double terms = static_cast<double>(layer.per_channel());
-  const double own = static_cast<double>(layer.channels()) * terms / (depthwise ? 16 : 32);
-  return wide <= kAlways || static_cast<double>(wide) * (kFixed + kTerm * terms) <= own;
 }
 
 // int16 where some weight needs it.
@@ -150,10 +117,9 @@ std::optional<LayerWeights> MatrixWeights(const Tensor& weights, bool transposed
   return ConvWeights(*turned);
 }
 
-absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantParams& x, WeightFit* fit) {
+absl::StatusOr<QuantizedLayer> MakeQuantizedLayer(const LayerWeights& layer, const QuantParams& x, WeightFit* fit) {
   const int64_t channels = layer.channels();
   const int64_t count = layer.per_channel();
-  const bool keeps_wide = KeepsWide(layer);
   QuantizedLayer result;
   std::vector<Channel> made;
   if (!layer.bias.empty()) {
@@ -169,17 +135,14 @@ absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantP
       for (int16_t& v : values) v = static_cast<int16_t>(-v);
       scale = -scale;
     }
-    int largest = 0;
-    for (int16_t v : values) largest = std::max<int>(largest, std::abs(v));
-    if (scale < std::numeric_limits<float>::min() || largest == 0) {
+    if (scale < std::numeric_limits<float>::min()) {
       // Only the bias is left: a step of a millionth of it.
       std::fill(values.begin(), values.end(), int16_t{0});
-      largest = 0;
-      if (scale < std::numeric_limits<float>::min()) scale = std::max(std::abs(bias) * 0x1p-20 / x.scale[0], 1e-30);
+      scale = std::max(std::abs(bias) * 0x1p-20 / x.scale[0], 1e-30);
     }
     double error = 0;
-    bool rescaled = largest > kLimit && !keeps_wide;
-    Channel channel = rescaled ? BestScale(values, largest, scale, &error) : Channel{values, scale};
+    bool rescaled = false;
+    Channel channel = {values, scale};
     for (double factor = 2; !FitsAccumulator(channel, bias, x); factor *= 2) {
       if (factor > 1e30)
         return absl::ResourceExhaustedError(absl::StrCat("output channel ", c, " sums ", count, " products, which may overflow int32"));

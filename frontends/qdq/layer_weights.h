@@ -22,10 +22,10 @@ struct LayerWeights {
   int64_t per_channel() const { return channels() == 0 ? 0 : static_cast<int64_t>(values.size()) / channels(); }
 };
 
-// What happened to the weights on their way to int8.
+// What happened to the weights.
 struct WeightFit {
   int64_t wide_channels = 0;      // with weights outside [-127, 127], kept
-  int64_t rescaled_channels = 0;  // the same where keeping them costs too much, or with a bias too large for int32
+  int64_t rescaled_channels = 0;  // whose sums would not stay inside int32
   double worst_error = 0;         // largest relative error (root of the sum of squares) of such a channel
 };
 
@@ -39,10 +39,9 @@ struct QuantizedLayer {
   Tensor bias;     // int32 with scale x_scale * scale[c]; undefined when there is none
 };
 
-// Weights that fit keep their integers, and so do a few channels that do not fit: backends compute these apart. Where there are more of them, and
-// they would take longer than the layer itself, they get the scale in which the squared error is least. RESOURCE_EXHAUSTED when a channel's
-// accumulator cannot stay inside int32 whatever the scale.
-absl::StatusOr<QuantizedLayer> FitToInt8(const LayerWeights& layer, const QuantParams& x, WeightFit* fit);
+// Weights keep their integers, also those beyond int8: backends multiply what is left of them once more. Only a channel whose accumulator could
+// leave int32, because of a long sum or a large bias, gets a larger scale; RESOURCE_EXHAUSTED when none helps.
+absl::StatusOr<QuantizedLayer> MakeQuantizedLayer(const LayerWeights& layer, const QuantParams& x, WeightFit* fit);
 
 }  // namespace omkit::frontends::qdq
 

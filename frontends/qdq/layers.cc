@@ -72,7 +72,7 @@ class LayerAbsorber {
     TakeResidual();
     chain_.TakeClamps(&attrs);
     const QuantParams& x = graph_.value(x_).type.quant;
-    absl::StatusOr<QuantizedLayer> layer = FitToInt8(weights_, x, fit_);
+    absl::StatusOr<QuantizedLayer> layer = MakeQuantizedLayer(weights_, x, fit_);
     if (absl::IsResourceExhausted(layer.status())) {
       Log(LogLevel::kWarning, absl::StrCat("qdq: ", Describe(node_), " stays in float: ", layer.status().message()));
       return false;
@@ -265,14 +265,14 @@ absl::Status AbsorbLayers(Graph& graph, bool keep_weights) {
   }
   Log(LogLevel::kInfo, absl::StrCat("qdq: ", absorbed, " of ", layers, " layers run in INT8 with the model's own parameters"));
   if (all.wide_channels > 0) {
-    Log(LogLevel::kInfo, absl::StrCat("qdq: ", all.wide_channels,
-                                      " output channels have weights beyond 127 steps of their zero point; they are computed "
-                                      "apart, with weights of 16 bits"));
+    Log(LogLevel::kInfo,
+        absl::StrCat("qdq: ", all.wide_channels,
+                     " output channels have weights beyond 127 steps of their zero point; these are exact, as sums of int8 weights"));
   }
   if (all.rescaled_channels > 0) {
-    Log(LogLevel::kWarning, absl::StrCat("qdq: ", all.rescaled_channels, " output channels in ", rescaled,
-                                         " layers have weights beyond 127 steps of their "
-                                         "zero point; they were requantized to int8, largest relative error of a channel ",
+    Log(LogLevel::kWarning, absl::StrCat("qdq: the sums of ", all.rescaled_channels, " output channels in ", rescaled,
+                                         " layers may leave int32; their weights were requantized in a larger scale, largest relative error of "
+                                         "a channel ",
                                          all.worst_error));
   }
   return absl::OkStatus();

@@ -317,12 +317,13 @@ TEST(SignedInput, IsQuantizedOnceMoreBehindTheInterface) {
   for (int64_t i = 0; i < (*expected)[0].elements(); ++i) EXPECT_NEAR((*actual)[0].data<float>()[i], (*expected)[0].data<float>()[i], 0.051f) << i;
 }
 
-// One convolution with these weights, absorbed; what the log warns of.
-std::unique_ptr<Graph> AbsorbConv(Maker& m, ValueId weights, std::string* warning) {
+// One convolution with these weights (and bias), absorbed; what the log warns of.
+std::unique_ptr<Graph> AbsorbConv(Maker& m, std::vector<ValueId> weights, std::string* warning) {
   SetLogSink([warning](LogLevel level, absl::string_view text) {
     if (level == LogLevel::kWarning) absl::StrAppend(warning, text);
   });
-  m.Output(m.Fake(m.Op(OpKind::kConv, {m.Fake(m.Input({1, 8, 6, 6}), 0.02f, 100), weights}), 0.5f, 100));
+  weights.insert(weights.begin(), m.Fake(m.Input({1, 8, 6, 6}), 0.02f, 100));
+  m.Output(m.Fake(m.Op(OpKind::kConv, weights), 0.5f, 100));
   EXPECT_TRUE(Fold(m.graph()).ok());
   std::unique_ptr<Graph> absorbed = m.graph().Clone();
   const auto done = frontends::AbsorbQdq(*absorbed);
@@ -333,30 +334,33 @@ std::unique_ptr<Graph> AbsorbConv(Maker& m, ValueId weights, std::string* warnin
   return absorbed;
 }
 
-TEST(WideWeights, AreRequantizedWithAWarning) {
-  Maker m;
-  std::string warning;
-  AbsorbConv(m, m.Weights({4, 8, 3, 3}, 0, 255, 0.01f, 90, kU8), &warning);
-  EXPECT_TRUE(absl::StrContains(warning, "4 output channels in 1 layers have weights beyond 127 steps")) << warning;
-}
-
-// Two of 40 channels have weights that int8 does not hold: all weights keep their integers.
-TEST(WideWeights, OfAFewChannelsStayExact) {
-  constexpr int kZero = 90;
+// All weights keep their integers, whether few or most channels have some that int8 does not hold.
+void WideWeightsStayExact(int zero, int largest) {
   Tensor w = *Tensor::Allocate(kU8, Shape{40, 8, 3, 3});
-  for (int64_t i = 0; i < w.elements(); ++i) w.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(i * 67 % 217);
+  for (int64_t i = 0; i < w.elements(); ++i) w.mutable_data<uint8_t>()[i] = static_cast<uint8_t>(i * 67 % (largest + 1));
   w.mutable_data<uint8_t>()[7 * 72 + 11] = 255;
-  w.mutable_data<uint8_t>()[31 * 72] = 218;
+  w.mutable_data<uint8_t>()[31 * 72] = 0;
   Maker m;
   std::string warning;
-  const auto absorbed = AbsorbConv(m, m.Dequantize(m.graph().AddConstant("w", w), 0.01f, kZero, kU8), &warning);
+  const auto absorbed = AbsorbConv(m, {m.Dequantize(m.graph().AddConstant("w", w), 0.01f, zero, kU8)}, &warning);
   EXPECT_EQ(warning, "");
   for (ir::NodeId id : testing::Order(*absorbed)) {
     if (absorbed->node(id).op != OpKind::kConv) continue;
     const Tensor& kept = *absorbed->ConstantInput(absorbed->node(id), 1);
     ASSERT_EQ(kept.dtype(), DType::kInt16);
-    for (int64_t i = 0; i < w.elements(); ++i) ASSERT_EQ(kept.data<int16_t>()[i], w.data<uint8_t>()[i] - kZero);
+    for (int64_t i = 0; i < w.elements(); ++i) ASSERT_EQ(kept.data<int16_t>()[i], w.data<uint8_t>()[i] - zero);
   }
+}
+TEST(WideWeights, OfAFewChannelsStayExact) { WideWeightsStayExact(90, 216); }
+TEST(WideWeights, OfAllChannelsStayExact) {
+  for (int zero : {0, 60, 200, 255}) WideWeightsStayExact(zero, 255);
+}
+
+TEST(LargeBiases, TakeALargerScaleWithAWarning) {
+  Maker m;
+  std::string warning;
+  AbsorbConv(m, {m.Weights({3, 8, 3, 3}, 0, 255, 0.01f, 128, kU8), m.Floats({3}, {0.1f, 1e6f, -0.2f})}, &warning);
+  EXPECT_TRUE(absl::StrContains(warning, "the sums of 1 output channels in 1 layers may leave int32")) << warning;
 }
 
 TEST(LongChains, TakeNoTimeInEitherDirection) {

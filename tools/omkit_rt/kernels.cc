@@ -10,7 +10,6 @@
 #include "backends/kernels/pool_u8/pool_u8.h"
 #include "backends/kernels/quantize/quantize.h"
 #include "backends/kernels/softmax_f32/softmax_f32.h"
-#include "backends/kernels/wide_conv_u8/wide_conv_u8.h"
 #include "base/checked.h"
 #include "base/cpu_tiers.h"
 #include "tools/omkit_rt/kernels.inc"
@@ -57,12 +56,6 @@ struct DwConvU8Constants {
   static const void* LayOut(Isa isa, const void* params, void* const* operands, void* memory) {
     return LayOutDwConvU8Constants(isa, Read<DwConvU8Params>(params), operands, memory);
   }
-};
-
-// What the full runtime's prepare does is a check of the channel numbers, which `om array` has had it make.
-struct WideConvU8Constants {
-  static int64_t Bytes(Isa, const void*) { return 0; }
-  static const void* LayOut(Isa, const void*, void* const*, void*) { return nullptr; }
 };
 
 // As in softmax_f32.cc; kernels_test compares them.

@@ -68,6 +68,10 @@ __attribute__((noinline)) void Tile(const Block& b, const QuadFinish& f, const P
       w = DotAdd<kRows, kQuads>(p, begin, begin + b.run_bytes, w, &sums);
     }
   }
+  for (int i = 0; i < b.remainder_count; ++i) {
+    const RemainderStep& step = b.remainders[i];
+    DotAdd<kRows, kQuads>(p, step.begin, step.end, step.weights, &sums);
+  }
   if (!f.plain() || b.count != 4 * kQuads) {
     const DotSums<kRows, kQuads> copy = sums;
     return FinishTile<kRows, kQuads>(b, f, copy, pixels, at, count);

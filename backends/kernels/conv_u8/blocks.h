@@ -10,6 +10,9 @@
 // On x86 the slots of a whole block are ordered so that packing two accumulators (the first and the second half of the slots) to bytes
 // restores channel order inside each 8-byte piece; elsewhere they lie in channel order. The terms, int32 [slot], are what neon and
 // dotprod add to the bias because they multiply x - 128 in place of x: 128 * sum(w).
+//
+// Packed remainders: ConvU8RemainderHead[steps], ascending by block, zeros up to a multiple of 64 bytes, and
+// [steps] times the step's weights, as they stand in a block. In a half block the rest of a step's bytes is zero.
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_BLOCKS_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_BLOCKS_H_
 
@@ -70,10 +73,38 @@ struct Blocks {
 // Groups whose input channels are no multiple of 4 cannot be read in dwords without touching the next group.
 [[maybe_unused]] inline bool UsesBlocks(int64_t ic_per_group, int64_t groups) { return groups == 1 || ic_per_group % 4 == 0; }
 
-// Per-slot constants that prepare lays out for run: [group][block][slot].
+// How a tier cuts a convolution's sums into steps: by blocks, or as generic.h says.
+struct Steps {
+  int64_t blocks;    // of all groups
+  int64_t of_tap;    // steps of one tap
+  int64_t channels;  // input channels of a step
+  int64_t bytes;     // weights of a step of a whole block
+};
+[[maybe_unused]] inline Steps StepsOf(Isa isa, int64_t oc, int64_t ic_per_group, int64_t groups) {
+  const BlockLayout* layout = UsesBlocks(ic_per_group, groups) ? LayoutOf(isa) : nullptr;
+  if (layout == nullptr) return {(oc / groups + 15) / 16 * groups, ic_per_group, 1, 16};
+  return {BlocksOf(oc / groups, *layout).count * groups, (ic_per_group + layout->step_channels - 1) / layout->step_channels, layout->step_channels,
+          int64_t{layout->slots} * layout->step_bytes};
+}
+
+// Which step of which block packed remainders belong to.
+struct ConvU8RemainderHead {
+  int32_t block;  // of all groups
+  int32_t step;   // of the block, in the order of packed weights
+};
+
+// A step that a block adds once more with the remainders of its weights.
+struct RemainderStep {
+  const int8_t* weights;
+  int64_t begin, end;  // input bytes from the pixel's first tap in the group's first channel
+};
+
+// What prepare lays out for run.
 struct BlockConstants {
-  const int32_t* bias;
-  const float* multiplier;
+  const int32_t* bias;             // [group][block][slot]; null where the layer has no blocks
+  const float* multiplier;         // [group][block][slot]
+  const int32_t* first_remainder;  // [blocks of all groups + 1]; null without remainders
+  const RemainderStep* remainders;
   int32_t may_leave_int32;  // 1: a scaled sum may be 2^31 or more
 };
 

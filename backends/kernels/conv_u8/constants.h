@@ -1,5 +1,5 @@
-// Bias and multipliers per slot as the convolution tiers read them (blocks.h), laid out once at load in memory of the caller's
-// choice. Floor 4; plain code without allocation, for the full runtime and the one without an operating system.
+// Bias and multipliers per slot and the places of remainders as the convolution tiers read them (blocks.h), laid out once at load in memory of the
+// caller's choice. Floor 4; plain code without allocation, for the full runtime and the one without an operating system.
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_CONSTANTS_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_CONSTANTS_H_
 

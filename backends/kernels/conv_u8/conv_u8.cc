@@ -1,5 +1,6 @@
 #include "backends/kernels/conv_u8/conv_u8.h"
 
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct alignas(64) CacheLine {
 
 template <Isa kIsa>
 absl::Status Verify(const runtime::Step& step) {
-  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5, 7));
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5, 8));
   const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
   const bool may_write_planes = p.groups > 0 && ConvU8WritesPlanes(kIsa, p.in.dims[3] / p.groups, p.groups);
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, RoundUp(p.in.dims[3], 4), may_write_planes));
@@ -42,7 +43,23 @@ absl::Status Verify(const runtime::Step& step) {
     return absl::InvalidArgumentError("this chip's convolution has no table behind it");
   }
   const CheckedSize bytes = PackedConvU8Size(kIsa, p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
-  return VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
+  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1));
+  if (p.remainders == 0) return absl::OkStatus();
+  return VerifyOperandSize("remainders of convolution weights", step.operands[ConvU8RemainderOperand(p)],
+                           ConvU8RemaindersSize(kIsa, p.remainders, p.out.dims[3], p.in.dims[3] / p.groups, p.groups));
+}
+
+// Numbers of blocks and steps are data of the model: they are looked at once, when it is loaded.
+absl::Status VerifyRemainderHeads(Isa isa, const ConvU8Params& p, const uint8_t* packed) {
+  const Steps steps = StepsOf(isa, p.out.dims[3], p.in.dims[3] / p.groups, p.groups);
+  ConvU8RemainderHead head = {};
+  for (int32_t i = 0; i < p.remainders; ++i) {
+    const int32_t before = head.block;
+    std::memcpy(&head, packed + i * sizeof head, sizeof head);
+    OMKIT_RETURN_IF_ERROR(VerifyRange("block of remainders", head.block, before, steps.blocks - 1));
+    OMKIT_RETURN_IF_ERROR(VerifyRange("step of remainders", head.step, 0, int64_t{p.kernel_h} * p.kernel_w * steps.of_tap - 1));
+  }
+  return absl::OkStatus();
 }
 
 template <Isa kIsa>
@@ -50,6 +67,9 @@ absl::StatusOr<std::shared_ptr<const void>> Prepare(const runtime::Step& step, v
   const ConvU8Params p = runtime::ParamsOf<ConvU8Params>(step);
   const int64_t bytes = ConvU8ConstantsBytes(kIsa, p);
   if (bytes == 0) return std::shared_ptr<const void>();
+  if (p.remainders > 0) {
+    OMKIT_RETURN_IF_ERROR(VerifyRemainderHeads(kIsa, p, static_cast<const uint8_t*>(operands[ConvU8RemainderOperand(p)])));
+  }
   const auto memory = std::make_shared<std::vector<CacheLine>>(CeilDiv(bytes, sizeof(CacheLine)));
   return std::shared_ptr<const void>(memory, LayOutConvU8Constants(kIsa, p, operands, memory->data()));
 }

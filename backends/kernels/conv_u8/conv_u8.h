@@ -20,7 +20,8 @@ namespace omkit::kernels {
 constexpr int32_t kMostChunkPixels = 448;
 
 // Operands: 0 input u8, 1 packed weights, 2 bias int32[oc] (zero point already folded in: b - zx * sum(w)), 3 multiplier f32[oc],
-// 4 output, then residual u8 (only when has_residual), table u8[256] (only when has_table): a function of one element behind the layer.
+// 4 output, then residual u8 (only when has_residual), table u8[256] (only when has_table): a function of one element behind the layer,
+// remainders (only when there are some): what packed weights leave of weights beyond [-127, 127], ConvU8Remainders.
 struct ConvU8Params {
   View in;        // N, H, W, C
   View out;       // N, OH, OW, OC; u8, or f32 when float_output; channel stride 1, or see ConvU8WritesPlanes
@@ -37,11 +38,15 @@ struct ConvU8Params {
   int32_t residual_zero;
   float residual_multiplier;
   float act_min, act_max;
-  int32_t has_table;  // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
+  // One word: files that know no remainders have zeros there.
+  uint32_t has_table : 1;    // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
+  uint32_t remainders : 31;  // steps of the last operand
   // Pixels that all blocks of output channels pass over before the next ones have their turn; 0: what the kernel's rule says for their sizes.
   // Changes no result. Kernels without blocks, and dwconv_u8, have no use for it.
   int32_t chunk_pixels;
 };
+// The operand of the remainders, where there is one.
+inline int ConvU8RemainderOperand(const ConvU8Params& p) { return 5 + p.has_residual + p.has_table; }
 
 // Whether this tier's kernel takes has_table, for a convolution of so many input channels per group.
 bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups);
@@ -55,6 +60,19 @@ std::string ConvU8Kernel(Isa isa);
 // Weights w[oc][ic / groups][kernel_h][kernel_w] in the order this tier's kernel reads.
 std::vector<uint8_t> PackConvU8Weights(Isa isa, const int8_t* w, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w,
                                        int64_t groups);
+
+// Weights of any size as arrays in [-127, 127] whose sum they are: one if they fit, two up to 254. Models of quantization-aware training have a
+// few weights that do not fit where their uint8 weights lie around a zero point far from 128.
+std::vector<std::vector<int8_t>> SplitWeights(const int16_t* w, int64_t count);
+
+// Steps of input channels that a block of output channels adds once more to its sums, in the order of blocks: those in which some of the arrays
+// behind the first of SplitWeights is not all zero. blocks.h has their form.
+struct ConvU8Remainders {
+  std::vector<uint8_t> packed;
+  int32_t steps;  // ConvU8Params::remainders
+};
+ConvU8Remainders PackConvU8Remainders(Isa isa, const std::vector<std::vector<int8_t>>& arrays, int64_t oc, int64_t ic_per_group, int64_t kernel_h,
+                                      int64_t kernel_w, int64_t groups);
 
 void RegisterConvU8Kernels();
 

@@ -1,10 +1,11 @@
 // Convolution on sixteen lanes: four pixels by sixteen output channels, one input channel per step. Every u8 * s8 product fits
 // int16, so the multiply is 16 bits wide and only the sum 32. Floor 4. Internal linkage only.
 //
-// Packed weights: int8 [group][block of 16 output channels][tap][input channel][16], absent output channels zero.
+// Packed weights: int8 [group][block of 16 output channels][tap][input channel][16], absent output channels zero. A step is an input channel.
 #ifndef OMKIT_BACKENDS_KERNELS_CONV_U8_GENERIC_H_
 #define OMKIT_BACKENDS_KERNELS_CONV_U8_GENERIC_H_
 
+#include "backends/kernels/conv_u8/blocks.h"
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/conv_u8/epilogue.h"
 #include "backends/kernels/conv_u8/grid.h"
@@ -21,6 +22,8 @@ struct GenericBlock {
   int64_t row_step;  // bytes from tap (y, x) to (y + 1, x)
   int64_t tap_step;  // bytes from tap (y, x) to (y, x + 1)
   int count;         // output channels, at most 16
+  int remainder_count;
+  const RemainderStep* remainders;
 };
 
 template <int kPixels>
@@ -40,6 +43,10 @@ void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in
       }
     }
   }
+  for (int i = 0; i < b.remainder_count; ++i) {
+    const LanesS16 wide = ToWords(Load<LanesS8>(b.remainders[i].weights));
+    for (int r = 0; r < kPixels; ++r) acc[r] = acc[r] + Widen(wide * Splat(static_cast<int16_t>(in[b.remainders[i].begin + r * in_step])));
+  }
   const LanesF32 multiplier = LoadSome<LanesF32>(b.multiplier, b.count);
   for (int r = 0; r < kPixels; ++r) FinishLanes(acc[r], multiplier, p, rounding, residual + r * residual_step, out + r * out_step, b.count);
 }
@@ -58,6 +65,8 @@ void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in
   const Part row_part = by_row ? SplitWork(rows, 1, args.thread, args.threads) : Part{0, rows};
   const Part pixel_part = by_pixel ? SplitWork(pixels, 4, args.thread, args.threads) : Part{0, pixels};
   const Part block_part = by_row || by_pixel ? Part{0, p.groups * blocks} : SplitWork(p.groups * blocks, 1, args.thread, args.threads);
+  const BlockConstants constants = p.remainders > 0 ? *static_cast<const BlockConstants*>(args.state) : BlockConstants{};
+  const int32_t* first_remainder = constants.first_remainder;
   const int64_t in_step = grid.in_step[2], out_step = grid.out_step[2] * out_bytes, residual_step = grid.residual_step[2];
   for (int64_t i = block_part.begin; i < block_part.end; ++i) {
     const int64_t group = i / blocks, first = i % blocks * kLanes, oc = group * out_channels + first;
@@ -68,7 +77,9 @@ void GenericTile(const ConvU8Params& p, const GenericBlock& b, const uint8_t* in
                             in_channels,
                             p.in.strides[1] * p.dilation_h,
                             p.in.strides[2] * p.dilation_w,
-                            count};
+                            count,
+                            first_remainder ? first_remainder[i + 1] - first_remainder[i] : 0,
+                            first_remainder ? constants.remainders + first_remainder[i] : nullptr};
     for (int64_t r = row_part.begin; r < row_part.end; ++r) {
       const GridRow row = RowOf(grid, r, out_bytes, origin);
       const uint8_t* in = row.in + group * in_channels;

@@ -11,6 +11,8 @@ namespace omkit::kernels {
 
 // Bytes of PackConvU8Weights; not ok() on overflow.
 CheckedSize PackedConvU8Size(Isa isa, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups);
+// Bytes of ConvU8Remainders of so many steps.
+int64_t ConvU8RemaindersSize(Isa isa, int64_t steps, int64_t oc, int64_t ic_per_group, int64_t groups);
 
 }  // namespace omkit::kernels
 

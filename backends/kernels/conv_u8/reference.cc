@@ -83,6 +83,23 @@ ConvCase RandomConvCase(Random& random, const ConvChoice& choice) {
   return c;
 }
 
+void MakeWide(Random& random, ConvCase* c) {
+  const auto count = static_cast<int64_t>(c->weights.size()), of_channel = count / c->params.out.dims[3];
+  const int64_t largest = Pick(random, 0, 3) ? 254 : Pick(random, 128, 2000);
+  c->wide.assign(c->weights.begin(), c->weights.end());
+  const auto widen = [&](int64_t i) { c->wide[i] = static_cast<int16_t>(Pick(random, -largest, largest)); };
+  const int64_t how = Pick(random, 0, 3), channel = Pick(random, 0, c->params.out.dims[3] - 1);
+  if (how == 0) {
+    for (int64_t i = 0; i < count; ++i) widen(i);
+  } else if (how == 1) {
+    for (int64_t i = channel * of_channel; i < (channel + 1) * of_channel; ++i) widen(i);
+  } else {
+    for (int64_t left = Pick(random, 1, 5); left > 0; --left) widen(Pick(random, 0, count - 1));
+  }
+  c->wide[Pick(random, 0, count - 1)] = static_cast<int16_t>(Pick(random, 0, 1) ? -128 : largest);
+  c->weights = SplitWeights(c->wide.data(), count)[0];
+}
+
 std::vector<uint8_t> ReferenceConv(const ConvCase& c) {
   const ConvU8Params& p = c.params;
   std::vector<uint8_t> out = c.output;
@@ -96,7 +113,8 @@ std::vector<uint8_t> ReferenceConv(const ConvCase& c) {
             for (int64_t ky = 0; ky < p.kernel_h; ++ky) {
               for (int64_t kx = 0; kx < p.kernel_w; ++kx) {
                 const int64_t iy = y * p.stride_h + ky * p.dilation_h - p.pad_top, ix = x * p.stride_w + kx * p.dilation_w - p.pad_left;
-                acc += c.input[At(p.in, n, iy, ix, o / per_group * ic + i)] * c.weights[((o * ic + i) * p.kernel_h + ky) * p.kernel_w + kx];
+                const int64_t at = ((o * ic + i) * p.kernel_h + ky) * p.kernel_w + kx;
+                acc += c.input[At(p.in, n, iy, ix, o / per_group * ic + i)] * (c.wide.empty() ? c.weights[at] : c.wide[at]);
               }
             }
           }
@@ -122,7 +140,7 @@ std::vector<uint8_t> ReferenceConv(const ConvCase& c) {
   return out;
 }
 
-void AddOperands(const ConvCase& c, const std::vector<uint8_t>& packed, StepRunner* runner) {
+void AddOperands(const ConvCase& c, const std::vector<uint8_t>& packed, StepRunner* runner, const std::vector<uint8_t>& remainders) {
   runner->Add(runtime::Space::kArena, c.input);
   runner->Add(runtime::Space::kWeights, packed);
   runner->Add(runtime::Space::kWeights, c.bias);
@@ -130,6 +148,7 @@ void AddOperands(const ConvCase& c, const std::vector<uint8_t>& packed, StepRunn
   runner->Add(runtime::Space::kArena, c.output);
   if (c.params.has_residual) runner->Add(runtime::Space::kArena, c.residual);
   if (c.params.has_table) runner->Add(runtime::Space::kWeights, c.table);
+  if (!remainders.empty()) runner->Add(runtime::Space::kWeights, remainders);
 }
 
 }  // namespace omkit::kernels

@@ -14,6 +14,7 @@ struct ConvCase {
   ConvU8Params params;
   std::vector<uint8_t> input, residual, table;
   std::vector<int8_t> weights;  // [oc][ic / groups][kernel_h][kernel_w]
+  std::vector<int16_t> wide;    // the same beyond [-127, 127]; when there are some, `weights` is the first of SplitWeights
   std::vector<int32_t> bias;
   std::vector<float> multiplier;
   std::vector<uint8_t> output;  // what the output operand holds before the run, gaps included
@@ -27,11 +28,14 @@ struct ConvChoice {
 };
 ConvCase RandomConvCase(Random& random, const ConvChoice& choice);
 
+// Gives a few weights, all of a channel, or all of the layer values beyond [-127, 127].
+void MakeWide(Random& random, ConvCase* c);
+
 // The output operand after the convolution; bytes outside the view stay.
 std::vector<uint8_t> ReferenceConv(const ConvCase& c);
 
-// A runner of `kernel` with the case's operands.
-void AddOperands(const ConvCase& c, const std::vector<uint8_t>& packed, StepRunner* runner);
+// Adds the case's operands to a runner of its kernel.
+void AddOperands(const ConvCase& c, const std::vector<uint8_t>& packed, StepRunner* runner, const std::vector<uint8_t>& remainders = {});
 
 }  // namespace omkit::kernels
 

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <functional>
 
 #include "backends/kernels/conv_u8/conv_u8.h"
@@ -13,10 +14,20 @@ void ConvU8(const KernelArgs& args);
 }
 namespace {
 
-void CheckConv(const std::string& kernel, Isa isa, const ConvCase& c, int threads) {
+ConvU8Remainders Remainders(Isa isa, const ConvCase& c) {
   const ConvU8Params& p = c.params;
+  if (c.wide.empty()) return {};
+  return PackConvU8Remainders(isa, SplitWeights(c.wide.data(), static_cast<int64_t>(c.wide.size())), p.out.dims[3], p.in.dims[3] / p.groups,
+                              p.kernel_h, p.kernel_w, p.groups);
+}
+
+void CheckConv(const std::string& kernel, Isa isa, const ConvCase& c, int threads) {
+  ConvU8Params p = c.params;
+  const ConvU8Remainders more = Remainders(isa, c);
+  p.remainders = more.steps;
   StepRunner runner(kernel, runtime::ParamBytes(p));
-  AddOperands(c, PackConvU8Weights(isa, c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups), &runner);
+  AddOperands(c, PackConvU8Weights(isa, c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups), &runner,
+              more.packed);
   ASSERT_EQ(runner.Run(threads), absl::OkStatus());
   ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " out " << p.out.dims[1]
                                                << "x" << p.out.dims[2] << "x" << p.out.dims[3] << " kernel " << p.kernel_h << "x" << p.kernel_w
@@ -53,6 +64,15 @@ TEST_P(ConvU8Test, EqualsNestedLoopsOnDenseCases) {
   }
 }
 
+TEST_P(ConvU8Test, EqualsNestedLoopsWithWeightsBeyondInt8) {
+  Random random(16);
+  for (int i = 0; i < 200; ++i) {
+    ConvCase c = RandomConvCase(random, i < 140 ? ConvChoice{} : kDense[i % 11]);
+    MakeWide(random, &c);
+    ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
+  }
+}
+
 TEST_P(ConvU8Test, LooksItsResultUpInATable) {
   Random random(15);
   int read = 0;
@@ -63,7 +83,7 @@ TEST_P(ConvU8Test, LooksItsResultUpInATable) {
     const ConvU8Params& p = c.params;
     const bool reads = !p.float_output && ConvU8ReadsTable(GetParam(), p.in.dims[3] / p.groups, p.groups);
     if (reads) {
-      ++read;
+      if (++read % 3 == 0) MakeWide(random, &c);
       ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
       continue;
     }
@@ -99,7 +119,7 @@ TEST_P(ConvU8Test, WritesPlanes) {
     MakePlanes(random, &c);
     const ConvU8Params& p = c.params;
     if (p.out.strides[3] == 1 || ConvU8WritesPlanes(GetParam(), p.in.dims[3] / p.groups, p.groups)) {
-      ++written;
+      if (++written % 3 == 0) MakeWide(random, &c);
       ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
       continue;
     }
@@ -196,6 +216,51 @@ TEST_P(ConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   }
 }
 
+TEST_P(ConvU8Test, RefusesDamagedRemainders) {
+  Random random(17);
+  for (const ConvChoice& choice : {ConvChoice{3, 1, 1, 8, 24, 9, 9, 1, false, true}, {3, 1, 3, 5, 24, 9, 9, 1, false, true}}) {
+    ConvCase c = RandomConvCase(random, choice);
+    const int64_t ic = choice.in_channels, oc = c.params.out.dims[3];
+    c.wide.assign(c.weights.size(), 0);
+    c.wide[3] = 200;
+    c.wide[c.wide.size() - 1] = -150;
+    c.weights = SplitWeights(c.wide.data(), static_cast<int64_t>(c.wide.size()))[0];
+    const ConvU8Remainders good = Remainders(GetParam(), c);
+    ASSERT_EQ(good.steps, 2);
+    const std::vector<uint8_t> packed = PackConvU8Weights(GetParam(), c.weights.data(), oc, ic, 3, 3, choice.groups);
+    // What running says of changed parameters and operand.
+    const auto run = [&](int32_t steps, const std::vector<uint8_t>& remainders, runtime::Space space = runtime::Space::kWeights) {
+      ConvU8Params p = c.params;
+      p.remainders = steps;
+      StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+      AddOperands(c, packed, &runner, remainders);
+      runner.step().operands.back().space = space;
+      return runner.Run(1);
+    };
+    const auto head = [&](size_t at, int32_t value) {
+      std::vector<uint8_t> damaged = good.packed;
+      std::memcpy(&damaged[at * 4], &value, 4);
+      return run(2, damaged);
+    };
+    EXPECT_EQ(run(2, good.packed), absl::OkStatus());
+    int32_t last_block, last_step;
+    std::memcpy(&last_block, &good.packed[8], 4);
+    std::memcpy(&last_step, &good.packed[12], 4);
+    EXPECT_EQ(head(0, last_block), absl::OkStatus());
+    EXPECT_EQ(head(1, last_step), absl::OkStatus());
+    EXPECT_FALSE(head(0, last_block + 1).ok());  // not ascending, or behind the last
+    EXPECT_FALSE(head(0, -1).ok());
+    EXPECT_FALSE(head(2, last_block + 1).ok());
+    EXPECT_FALSE(head(1, -1).ok());
+    EXPECT_FALSE(head(3, last_step + 1).ok());
+    EXPECT_FALSE(head(3, 0x7fffffff).ok());
+    for (int32_t steps : {-1, 0, 1, 3, 1 << 25}) EXPECT_FALSE(run(steps, good.packed).ok()) << steps;
+    EXPECT_FALSE(run(2, std::vector<uint8_t>(good.packed.begin(), good.packed.end() - 1)).ok());
+    EXPECT_FALSE(run(2, {}).ok());
+    EXPECT_FALSE(run(2, good.packed, runtime::Space::kArena).ok());
+  }
+}
+
 #if defined(__x86_64__)
 TEST(ConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
   if (!CpuSupports(Isa::kAvx512Vnni)) GTEST_SKIP() << "skipped: this machine has no AVX512-VNNI";
@@ -208,7 +273,11 @@ TEST(ConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
   row.run = RunTier<avxvnni_evex::ConvU8>;
   ASSERT_EQ(runtime::RegisterKernel(&row), absl::OkStatus());
   Random random(14);
-  for (int i = 0; i < 200; ++i) ASSERT_NO_FATAL_FAILURE(CheckConv(row.name, Isa::kAvxVnni, RandomConvCase(random, {}), 1 + i % 5)) << "case " << i;
+  for (int i = 0; i < 200; ++i) {
+    ConvCase c = RandomConvCase(random, {});
+    if (i % 4 == 0) MakeWide(random, &c);
+    ASSERT_NO_FATAL_FAILURE(CheckConv(row.name, Isa::kAvxVnni, c, 1 + i % 5)) << "case " << i;
+  }
   for (const ConvChoice& choice : kDense) ASSERT_NO_FATAL_FAILURE(CheckConv(row.name, Isa::kAvxVnni, RandomConvCase(random, choice), 2));
 }
 #endif

@@ -34,6 +34,8 @@ struct Block {
   int64_t oc;                        // first output channel of the block
   int count;                         // output channels that exist
   int width;                         // slots
+  int remainder_count;               // steps to add once more
+  const RemainderStep* remainders;
 };
 
 // Fills the list with pixels [begin, end) of the grid.
@@ -121,6 +123,9 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const Block
       b.width = blocks.width(block);
       b.weights = static_cast<const int8_t*>(args.operands[1]) + slot * slot_bytes + b.width * layout.term_bytes;
       b.count = static_cast<int>(left < b.width ? left : b.width);
+      const int32_t* first_remainder = constants.first_remainder;
+      b.remainder_count = first_remainder ? first_remainder[i + 1] - first_remainder[i] : 0;
+      b.remainders = first_remainder ? constants.remainders + first_remainder[i] : nullptr;
       run(b, list, static_cast<int>(last - first));
       end_channel = b.oc + b.count;
     }

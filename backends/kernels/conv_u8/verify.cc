@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMaxImageDim = int64_t{1} << 24;
 constexpr int64_t kMaxTaps = 1 << 10;
+constexpr int64_t kMaxRemainders = int64_t{1} << 24;
 
 absl::Status VerifyImageDims(absl::string_view what, const View& view) {
   OMKIT_RETURN_IF_ERROR(VerifyRange(absl::StrCat("rank of ", what), view.rank, 4, 4));
@@ -26,8 +27,7 @@ absl::Status VerifyChannelStride(absl::string_view what, const View& view) {
 absl::Status VerifyNumbers(const ConvU8Params& p) {
   const struct {
     const char* what;
-    int32_t value;
-    int64_t min, max;
+    int64_t value, min, max;
   } ranges[] = {
       {"kernel height", p.kernel_h, 1, kMaxTaps},
       {"kernel width", p.kernel_w, 1, kMaxTaps},
@@ -42,6 +42,7 @@ absl::Status VerifyNumbers(const ConvU8Params& p) {
       {"has_residual", p.has_residual, 0, 1},
       {"has_table", p.has_table, 0, p.float_output ? 0 : 1},
       {"pixels of a chunk", p.chunk_pixels, 0, kMostChunkPixels},
+      {"remainders", p.remainders, 0, kMaxRemainders},
       {"output zero point", p.out_zero, 0, 255},
       {"lower clamp", p.clamp_min, 0, 255},
       {"upper clamp", p.clamp_max, p.clamp_min, 255},
@@ -64,7 +65,8 @@ Reach ReachOf(int64_t out_dim, int64_t stride, int64_t taps, int64_t dilation, i
 
 absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, int64_t readable_channels, bool may_write_planes) {
   OMKIT_RETURN_IF_ERROR(VerifyNumbers(p));
-  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), 5 + p.has_residual + p.has_table, 5 + p.has_residual + p.has_table));
+  const size_t remainders = ConvU8RemainderOperand(p), operands = remainders + (p.remainders > 0 ? 1 : 0);
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(ConvU8Params), operands, operands));
   OMKIT_RETURN_IF_ERROR(VerifyImageDims("convolution input", p.in));
   OMKIT_RETURN_IF_ERROR(VerifyImageDims("convolution output", p.out));
   OMKIT_RETURN_IF_ERROR(VerifyChannelStride("convolution input", p.in));
@@ -86,8 +88,8 @@ absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& p, 
   const int64_t table_bytes = p.out.dims[3] * 4;
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution bias", step.operands[2], table_bytes));
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("convolution multiplier", step.operands[3], table_bytes));
-  for (int i = 1; i <= 3; ++i) {
-    if (step.operands[i].space != runtime::Space::kWeights) {
+  for (size_t i = 1; i < operands; ++i) {
+    if ((i <= 3 || i == remainders) && step.operands[i].space != runtime::Space::kWeights) {
       return absl::InvalidArgumentError(absl::StrCat("operand ", i, " of a convolution must be a constant of the model"));
     }
   }

@@ -10,7 +10,7 @@
 
 namespace omkit::kernels {
 
-// Everything but the relation of groups and channels and the size of the packed weights. Kernels may read the input's channels up
+// Everything but the relation of groups and channels and the sizes of packed weights and remainders. Kernels may read the input's channels up
 // to `readable_channels` at every tap of every output pixel. `may_write_planes`: see ConvU8WritesPlanes.
 absl::Status VerifyConvU8Step(const runtime::Step& step, const ConvU8Params& params, int64_t readable_channels, bool may_write_planes = false);
 

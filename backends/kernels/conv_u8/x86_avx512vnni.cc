@@ -1,5 +1,5 @@
 // Convolution with VPDPBUSD on 512-bit registers: up to 7 pixels by 32 output channels (8 by 16 in a narrow last block) accumulate
-// over all taps in registers. Tiles take their pixels from a list of addresses, so no row has a remainder of its own.
+// over all taps in registers. Tiles take their pixels from a list of addresses, so no row ends in a smaller tile of its own.
 #include "backends/kernels/conv_u8/generic.h"
 #include "backends/kernels/conv_u8/tiles.h"
 #include "backends/kernels/tier.h"
@@ -29,13 +29,22 @@ OMKIT_INLINE __m512i Rounded(__m512 v) {
   return kMode == Mode::kLimited ? RoundBelow(v) : _mm512_cvtps_epi32(v);
 }
 
+// GCC 12 copies accumulators of the intrinsic, which has another vector type, to and fro at each turn of a loop.
+OMKIT_INLINE void Dot(__m512i* acc, __m512i x, __m512i w) {
+#if defined(__clang__)
+  *acc = _mm512_dpbusd_epi32(*acc, x, w);
+#else
+  asm("vpdpbusd %2, %1, %0" : "+v"(*acc) : "v"(x), "vm"(w));
+#endif
+}
+
 // Accumulators are reached by constant indices only, never by a loop variable: a loop would make GCC 12 keep them in memory until
 // after unrolling and then copy every one twice per step.
 template <int kPixel, int kPixels, int kHalves>
 OMKIT_INLINE void AccumulatePixels(const uint8_t* const (&p)[kPixels], int64_t k, const __m512i (&weight)[2], __m512i (&acc)[kPixels][kHalves]) {
   const __m512i x = _mm512_set1_epi32(LoadDword(p[kPixel] + k));
-  acc[kPixel][0] = _mm512_dpbusd_epi32(acc[kPixel][0], x, weight[0]);
-  if constexpr (kHalves == 2) acc[kPixel][1] = _mm512_dpbusd_epi32(acc[kPixel][1], x, weight[1]);
+  Dot(&acc[kPixel][0], x, weight[0]);
+  if constexpr (kHalves == 2) Dot(&acc[kPixel][1], x, weight[1]);
   if constexpr (kPixel + 1 < kPixels) AccumulatePixels<kPixel + 1>(p, k, weight, acc);
 }
 
@@ -56,15 +65,15 @@ OMKIT_INLINE void SetPixels(__m512i low, __m512i high, __m512i (&acc)[kPixels][k
 }
 
 template <int kPixel, int kPixels>
-OMKIT_INLINE void SetAddresses(const uint8_t* const* in, int64_t offset, const uint8_t* (&p)[kPixels]) {
-  p[kPixel] = in[kPixel] + offset;
-  if constexpr (kPixel + 1 < kPixels) SetAddresses<kPixel + 1>(in, offset, p);
+OMKIT_INLINE void SetAddresses(const uint8_t* const* in, const uint8_t* (&p)[kPixels]) {
+  p[kPixel] = in[kPixel];
+  if constexpr (kPixel + 1 < kPixels) SetAddresses<kPixel + 1>(in, p);
 }
 
 template <int kPixels, int kHalves>
 OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (&acc)[kPixels][kHalves]) {
   const uint8_t* p[kPixels];
-  SetAddresses<0>(in, b.in_offset, p);
+  SetAddresses<0>(in, p);
   SetPixels<0>(_mm512_loadu_si512(b.bias), kHalves == 2 ? _mm512_loadu_si512(b.bias + 16) : _mm512_setzero_si512(), acc);
   const int8_t* w = b.weights;
   if constexpr (kPixels * kHalves <= 4) {
@@ -73,7 +82,7 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
     SetPixels<0>(_mm512_setzero_si512(), _mm512_setzero_si512(), odd);
     for (int64_t i = 0; i < b.runs; ++i) {
       for (int64_t j = 0; j < b.inner_runs; ++j) {
-        int64_t k = i * b.run_step + j * b.inner_run_step;
+        int64_t k = b.in_offset + i * b.run_step + j * b.inner_run_step;
         const int64_t end = k + b.run_bytes;
         for (; k + 8 <= end; k += 8, w += 128 * kHalves) {
           AccumulateStep<kPixels, kHalves>(p, k, w, acc);
@@ -85,6 +94,8 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
         }
       }
     }
+    for (int i = 0; i < b.remainder_count; ++i)
+      AccumulateStep<kPixels, kHalves>(p, b.in_offset + b.remainders[i].begin, b.remainders[i].weights, acc);
     for (int r = 0; r < kPixels; ++r) {
       for (int h = 0; h < kHalves; ++h) acc[r][h] = _mm512_add_epi32(acc[r][h], odd[r][h]);
     }
@@ -92,28 +103,36 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
   }
   // The next block's weights (behind the last block: the next layer's) come from memory while these are used. Addresses behind the end of
   // the file are no fault for a prefetch.
-  const int64_t ahead = b.steps * 64 * kHalves;
-  // One loop over all steps: nested loops make the compiler copy every accumulator at each turn.
-  int64_t k = 0, start = 0, row = 0, end = b.run_bytes, column = b.inner_runs;
-  int64_t left = b.steps;
-  do {
-    _mm_prefetch(reinterpret_cast<const char*>(w + ahead), _MM_HINT_T1);
-    if constexpr (kHalves == 2) _mm_prefetch(reinterpret_cast<const char*>(w + ahead + 64), _MM_HINT_T1);
-    AccumulateStep<kPixels, kHalves>(p, k, w, acc);
-    w += 64 * kHalves;
-    k += 4;
-    if (__builtin_expect(k == end, 0)) {
-      if (--column == 0) {
-        column = b.inner_runs;
-        row += b.run_step;
-        start = row;
-      } else {
-        start += b.inner_run_step;
-      }
-      k = start;
-      end = start + b.run_bytes;
+  const int8_t* next = w + b.steps * 64 * kHalves;
+  // Remainders are runs of one step behind all others.
+  int64_t k = b.in_offset, start = k, row = k, end = k + b.run_bytes, column = b.inner_runs;
+  int64_t left = b.runs * b.inner_runs + b.remainder_count;
+  for (;;) {
+    do {
+      _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
+      if constexpr (kHalves == 2) _mm_prefetch(reinterpret_cast<const char*>(next + 64), _MM_HINT_T1);
+      next += 64 * kHalves;
+      AccumulateStep<kPixels, kHalves>(p, k, w, acc);
+      w += 64 * kHalves;
+      k += 4;
+    } while (k != end);
+    if (--left == 0) return;
+    int64_t bytes = b.run_bytes;
+    if (left <= b.remainder_count) {
+      const RemainderStep& step = b.remainders[b.remainder_count - left];
+      start = b.in_offset + step.begin;
+      w = step.weights;
+      bytes = 4;
+    } else if (--column == 0) {
+      column = b.inner_runs;
+      row += b.run_step;
+      start = row;
+    } else {
+      start += b.inner_run_step;
     }
-  } while (--left != 0);
+    k = start;
+    end = start + bytes;
+  }
 }
 
 // The residual of one pixel in slot order: (q - zero) * multiplier. Words under the exponent of 2^23 are the floats 2^23 + q; both
@@ -289,15 +308,26 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
   for (int i = 0; i < count; i += kShortTile) {
     const uint8_t* p[kShortTile];
     __m512i acc[kShortTile][kHalves];
-    SetAddresses<0>(pixels.in + i, b.in_offset, p);
+    SetAddresses<0>(pixels.in + i, p);
+#pragma GCC unroll 4
+    for (int r = 0; r < kShortTile; ++r) p[r] += b.in_offset;
     SetPixels<0>(bias[0], bias[1], acc);
 #pragma GCC unroll 32
     for (int s = 0; s < kSteps; ++s) {
 #pragma GCC unroll 4
       for (int r = 0; r < kShortTile; ++r) {
         const __m512i x = _mm512_set1_epi32(LoadDword(p[r] + s / kRunSteps * b.run_step + s % kRunSteps * 4));
-        acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, weight[s][0]);
-        if constexpr (kHalves == 2) acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, weight[s][1]);
+        Dot(&acc[r][0], x, weight[s][0]);
+        if constexpr (kHalves == 2) Dot(&acc[r][1], x, weight[s][1]);
+      }
+    }
+    for (int j = 0; j < b.remainder_count; ++j) {
+      const int8_t* w = b.remainders[j].weights;
+#pragma GCC unroll 4
+      for (int r = 0; r < kShortTile; ++r) {
+        const __m512i x = _mm512_set1_epi32(LoadDword(p[r] + b.remainders[j].begin));
+        Dot(&acc[r][0], x, _mm512_loadu_si512(w));
+        if constexpr (kHalves == 2) Dot(&acc[r][1], x, _mm512_loadu_si512(w + 64));
       }
     }
     __m512i packed[kShortTile];

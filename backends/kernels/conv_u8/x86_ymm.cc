@@ -68,6 +68,7 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m256i (
       for (int64_t k = begin; k < begin + b.run_bytes; k += 4, w += 16 * kLayout.step_bytes) Step<kPixels>(p, k, w, acc);
     }
   }
+  for (int i = 0; i < b.remainder_count; ++i) Step<kPixels>(p, b.remainders[i].begin, b.remainders[i].weights, acc);
 }
 
 template <int kPixels>

@@ -9,6 +9,8 @@
 //   dotprod, i8mm: four: int8 [block][kernel column][group of 4 kernel rows][slot][4], slots in channel order;
 //   neon: the same in two parts, rows 0 and 1 of all slots and then rows 2 and 3.
 // neon and dotprod multiply x - 128: their bias has 128 * sum(w) in it.
+//
+// Weights beyond [-127, 127] fit 16 bits. In bytes, what is left of them lies behind all blocks, in as many such arrays as it takes.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_BLOCKS_H_
 
@@ -40,6 +42,9 @@ struct DwBlockConstants {
   const uint8_t* weights;
   const int32_t* bias;
   const float* multiplier;
+  const uint8_t* beyond;  // [block]: bit v is set when channels 16 * i + 4 * v to 16 * i + 4 * v + 3 of some i have remainders
+  int64_t array_bytes;    // from the weights to the first array of remainders, and so on
+  int32_t remainders;     // arrays
 };
 
 }  // namespace

@@ -28,7 +28,7 @@ struct alignas(64) CacheLine {
 };
 
 absl::Status Verify(const runtime::Step& step) {
-  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(DwConvU8Params), 5, 6));
+  OMKIT_RETURN_IF_ERROR(VerifyStepShape(step, sizeof(DwConvU8Params), 5, 7));
   const DwConvU8Params p = runtime::ParamsOf<DwConvU8Params>(step);
   OMKIT_RETURN_IF_ERROR(VerifyConvU8Step(step, p, p.in.dims[3]));
   OMKIT_RETURN_IF_ERROR(VerifyRange("has_table", p.has_table, 0, 0));
@@ -37,7 +37,10 @@ absl::Status Verify(const runtime::Step& step) {
                                                    p.groups, " groups, expected equal numbers"));
   }
   const CheckedSize bytes = PackedDwConvU8Size(p.groups, p.kernel_h, p.kernel_w);
-  return VerifyOperandSize("packed depthwise weights", step.operands[1], bytes.ok() ? bytes.value() : -1);
+  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("packed depthwise weights", step.operands[1], bytes.ok() ? bytes.value() : -1));
+  if (p.remainders == 0) return absl::OkStatus();
+  OMKIT_RETURN_IF_ERROR(VerifyRange("remainders of depthwise weights", p.remainders, 1, kDwMaxRemainders));
+  return VerifyOperandSize("remainders of depthwise weights", step.operands[ConvU8RemainderOperand(p)], bytes.value() * p.remainders);
 }
 
 template <Isa kIsa>

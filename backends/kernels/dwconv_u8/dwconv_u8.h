@@ -6,7 +6,8 @@
 
 namespace omkit::kernels {
 
-// params.groups == input channels == output channels. Operands as in ConvU8Params.
+// params.groups == input channels == output channels. Operands as in ConvU8Params, without a table; remainders are as many packed arrays, those
+// behind the first of SplitWeights.
 using DwConvU8Params = ConvU8Params;
 
 // "dwconv_u8.<isa>". Kernels of any size, stride and dilation are correct; 3x3 and 5x5 with stride 1 or 2 are fast.

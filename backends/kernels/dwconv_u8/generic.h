@@ -1,7 +1,7 @@
 // Depthwise convolution on sixteen lanes: all taps of sixteen channels of up to four pixels accumulate in registers; every product
 // fits int16. Floor 4. Internal linkage only.
 //
-// Packed weights: int8 [tap][channels rounded up to 16], absent channels zero.
+// Packed weights: int8 [tap][channels rounded up to 16], absent channels zero. Remainders: [array] of the same.
 #ifndef OMKIT_BACKENDS_KERNELS_DWCONV_U8_GENERIC_H_
 #define OMKIT_BACKENDS_KERNELS_DWCONV_U8_GENERIC_H_
 
@@ -18,18 +18,21 @@ template <int kPixels, bool kWhole>
 OMKIT_INLINE void GenericDwTile(const DwConvU8Params& p, const KernelArgs& args, const GridRow& at, const Grid& grid, int64_t channel, int count,
                                 const Rounding& rounding) {
   const int64_t padded = (p.groups + kLanes - 1) / kLanes * kLanes;
-  const int8_t* w = static_cast<const int8_t*>(args.operands[1]) + channel;
   LanesS32 acc[kPixels];
   const LanesS32 bias = LoadSome<LanesS32>(static_cast<const int32_t*>(args.operands[2]) + channel, kWhole ? kLanes : count);
   for (int r = 0; r < kPixels; ++r) acc[r] = bias;
-  for (int y = 0; y < p.kernel_h; ++y) {
-    for (int x = 0; x < p.kernel_w; ++x, w += padded) {
-      const uint8_t* tap = at.in + y * p.dilation_h * p.in.strides[1] + x * p.dilation_w * p.in.strides[2] + channel;
-      const LanesS16 weight = ToWords(Load<LanesS8>(w));
+  for (int array = 0; array <= p.remainders; ++array) {
+    const int8_t* w = static_cast<const int8_t*>(args.operands[array == 0 ? 1 : ConvU8RemainderOperand(p)]) + channel;
+    if (array > 1) w += (array - 1) * padded * p.kernel_h * p.kernel_w;
+    for (int y = 0; y < p.kernel_h; ++y) {
+      for (int x = 0; x < p.kernel_w; ++x, w += padded) {
+        const uint8_t* tap = at.in + y * p.dilation_h * p.in.strides[1] + x * p.dilation_w * p.in.strides[2] + channel;
+        const LanesS16 weight = ToWords(Load<LanesS8>(w));
 #pragma GCC unroll 4
-      for (int r = 0; r < kPixels; ++r) {
-        const LanesU8 value = kWhole ? Load<LanesU8>(tap + r * grid.in_step[2]) : LoadSome<LanesU8>(tap + r * grid.in_step[2], count);
-        acc[r] = acc[r] + Widen(ToWords(value) * weight);
+        for (int r = 0; r < kPixels; ++r) {
+          const LanesU8 value = kWhole ? Load<LanesU8>(tap + r * grid.in_step[2]) : LoadSome<LanesU8>(tap + r * grid.in_step[2], count);
+          acc[r] = acc[r] + Widen(ToWords(value) * weight);
+        }
       }
     }
   }

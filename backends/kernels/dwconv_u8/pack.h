@@ -11,6 +11,8 @@ namespace omkit::kernels {
 
 // Channels are padded to this number with zero weights.
 constexpr int64_t kDwPackedChannels = 16;
+// Arrays of remainders that weights of 16 bits need at most.
+constexpr int64_t kDwMaxRemainders = 258;
 
 // Bytes of PackDwConvU8Weights; not ok() on overflow.
 CheckedSize PackedDwConvU8Size(int64_t channels, int64_t kernel_h, int64_t kernel_w);

@@ -29,7 +29,9 @@ struct Strip {
   const int8_t* weights;
   const int32_t* bias;
   const float* multiplier;
-  int count;  // channels that exist, at most 16
+  int remainders;       // arrays of remainders behind the weights
+  int64_t array_bytes;  // from one to the next
+  int count;            // channels that exist, at most 16
   int kernel_h, kernel_w;
   bool to_float;
   int64_t pixels;
@@ -122,7 +124,10 @@ void RunGeneral(const Strip<Ops>& s) {
     for (int x = 0; x < s.kernel_w; ++x) {
       for (int group = 0; group < groups; ++group) {
         const auto column = Ops::template Load<kWhole>(s, s.in + i * s.in_step + x * s.column_step, group, s.kernel_h);
-        Ops::MultiplyAdd(column, s.weights + (x * groups + group) * kDwGroupBytes, s.kernel_h - group * Ops::kGroupRows, &acc);
+        const int8_t* weights = s.weights + (x * groups + group) * kDwGroupBytes;
+        for (int array = 0; array <= s.remainders; ++array, weights += s.array_bytes) {
+          Ops::MultiplyAdd(column, weights, s.kernel_h - group * Ops::kGroupRows, &acc);
+        }
       }
     }
     Ops::template Store<kWhole>(s, acc, s.residual + i * s.residual_step, s.out + i * s.out_step);
@@ -131,7 +136,7 @@ void RunGeneral(const Strip<Ops>& s) {
 
 template <typename Ops, bool kWhole>
 void RunStrip(const DwConvU8Params& p, const Strip<Ops>& s) {
-  const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1 && s.pixels >= 5;
+  const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1 && s.pixels >= 5 && s.remainders == 0;
   if (square && p.kernel_h == 3 && p.stride_w == 1) return Fast<Ops, 3, 1, kWhole>::Run(s);
   if (square && p.kernel_h == 3 && p.stride_w == 2) return Fast<Ops, 3, 2, kWhole>::Run(s);
   if (square && p.kernel_h == 5 && p.stride_w == 1) return Fast<Ops, 5, 1, kWhole>::Run(s);
@@ -162,6 +167,7 @@ void RunStrips(const KernelArgs& args) {
   s.out_step = grid.out_step[2] * out_bytes;
   s.residual_step = grid.residual_step[2];
   s.finish = Ops::MakeFinish(p);
+  s.array_bytes = constants.array_bytes;
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     const GridRow row = RowOf(grid, r, out_bytes, origin);
     for (int64_t block = part.begin; block < part.end; ++block) {
@@ -172,6 +178,7 @@ void RunStrips(const KernelArgs& args) {
       s.weights = reinterpret_cast<const int8_t*>(constants.weights) + block * p.kernel_w * groups * kDwGroupBytes;
       s.bias = constants.bias + channel;
       s.multiplier = constants.multiplier + channel;
+      s.remainders = constants.remainders > 0 && constants.beyond[block] != 0 ? constants.remainders : 0;
       s.count = static_cast<int>(left < kDwNarrowBlock ? left : kDwNarrowBlock);
       if (s.count == kDwNarrowBlock) RunStrip<Ops, true>(p, s);
       else RunStrip<Ops, false>(p, s);

@@ -11,9 +11,18 @@ void DwConvU8(const KernelArgs& args);
 namespace {
 
 void CheckDwConv(const std::string& kernel, const ConvCase& c, int threads) {
-  const DwConvU8Params& p = c.params;
+  DwConvU8Params p = c.params;
+  std::vector<uint8_t> remainders;
+  if (!c.wide.empty()) {
+    const auto arrays = SplitWeights(c.wide.data(), static_cast<int64_t>(c.wide.size()));
+    p.remainders = static_cast<int32_t>(arrays.size()) - 1;
+    for (size_t i = 1; i < arrays.size(); ++i) {
+      const std::vector<uint8_t> packed = PackDwConvU8Weights(arrays[i].data(), p.groups, p.kernel_h, p.kernel_w);
+      remainders.insert(remainders.end(), packed.begin(), packed.end());
+    }
+  }
   StepRunner runner(kernel, runtime::ParamBytes(p));
-  AddOperands(c, PackDwConvU8Weights(c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner);
+  AddOperands(c, PackDwConvU8Weights(c.weights.data(), p.groups, p.kernel_h, p.kernel_w), &runner, remainders);
   ASSERT_EQ(runner.Run(threads), absl::OkStatus());
   ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " kernel " << p.kernel_h
                                                << "x" << p.kernel_w << " stride " << p.stride_h << "x" << p.stride_w << " dilation " << p.dilation_h
@@ -57,6 +66,15 @@ TEST_P(DwConvU8Test, EqualsNestedLoopsOnFastShapes) {
   }
 }
 
+TEST_P(DwConvU8Test, EqualsNestedLoopsWithWeightsBeyondInt8) {
+  Random random(25);
+  for (int i = 0; i < 240; ++i) {
+    ConvCase c = RandomConvCase(random, FastChoice(i % 3 == 0 ? 0 : i % 3 == 1 ? 3 : 5, i % 3 == 0 ? 0 : 1 + i / 3 % 2, i / 6));
+    MakeWide(random, &c);
+    ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
+  }
+}
+
 TEST_P(DwConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   Random random(23);
   ConvChoice choice;
@@ -66,13 +84,19 @@ TEST_P(DwConvU8Test, RefusesStepsThatWouldLeaveTheirOperands) {
   choice.stride = 1;
   const ConvCase good = RandomConvCase(random, choice);
   const std::vector<uint8_t> packed = PackDwConvU8Weights(good.weights.data(), 24, 3, 3);
-  const auto verify = [&](auto damage) {
+  const auto verify = [&](auto damage, const std::vector<uint8_t>& remainders = {}) {
     DwConvU8Params p = good.params;
     damage(&p);
     StepRunner runner(DwConvU8Kernel(GetParam()), runtime::ParamBytes(p));
-    AddOperands(good, packed, &runner);
+    AddOperands(good, packed, &runner, remainders);
     return runner.Verify();
   };
+  const std::vector<uint8_t> two(2 * packed.size());
+  EXPECT_EQ(verify([](DwConvU8Params* p) { p->remainders = 2; }, two), absl::OkStatus());
+  for (int32_t arrays : {-1, 0, 1, 3, 1 << 24}) {
+    EXPECT_FALSE(verify([&](DwConvU8Params* p) { p->remainders = arrays; }, two).ok()) << arrays;
+  }
+  EXPECT_FALSE(verify([](DwConvU8Params* p) { p->remainders = 1; }).ok());
   EXPECT_EQ(verify([](DwConvU8Params*) {}), absl::OkStatus());
   EXPECT_FALSE(verify([](DwConvU8Params* p) { p->groups = 1; }).ok());
   EXPECT_FALSE(verify([](DwConvU8Params* p) { p->out.dims[3] = 12; }).ok());
@@ -96,7 +120,9 @@ TEST(DwConvU8AvxVnniTest, EqualsNestedLoopsInItsAvx512Encoding) {
   Random random(24);
   for (int i = 0; i < 120; ++i) {
     const ConvChoice choice = FastChoice(i % 3 == 0 ? 0 : i % 3 == 1 ? 3 : 5, i % 3 == 0 ? 0 : 1 + i % 2, i);
-    ASSERT_NO_FATAL_FAILURE(CheckDwConv(row.name, RandomConvCase(random, choice), 1 + i % 5)) << "case " << i;
+    ConvCase c = RandomConvCase(random, choice);
+    if (i % 4 == 0) MakeWide(random, &c);
+    ASSERT_NO_FATAL_FAILURE(CheckDwConv(row.name, c, 1 + i % 5)) << "case " << i;
   }
 }
 #endif

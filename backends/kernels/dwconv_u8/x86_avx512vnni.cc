@@ -20,7 +20,10 @@ struct Strip {
   const int8_t* weights;
   const int32_t* bias;
   const float* multiplier;
-  __mmask64 mask;  // channels of one row that exist
+  int beyond;           // bit v is set when accumulator v has remainders; 0: there are none
+  int remainders;       // arrays of remainders behind the weights, 1 for the tiles of Fast
+  int64_t array_bytes;  // from one to the next
+  __mmask64 mask;       // channels of one row that exist
   int64_t pixels;
   int64_t column_step, row_step;             // bytes between neighbouring taps
   int64_t in_step, out_step, residual_step;  // bytes between neighbouring output pixels
@@ -170,12 +173,17 @@ OMKIT_INLINE void Finish(const Strip& s, const Cursor<kJoined>& at, const Slots&
 // Square kernels of a known size, dilation 1 in x, at least kDepth pixels. Output t takes input columns t * kStride ...
 // t * kStride + kKernel - 1. kDepth outputs are under way at once, each in its own accumulators: step t starts output t in the
 // accumulators kPhase, which step t - 1 has ended, and ends output t - kDepth + 1.
-template <int kKernel, int kStride, int kJoined, bool kWhole>
+//
+// kMore: the block has one array of remainders.
+template <int kKernel, int kStride, int kJoined, bool kWhole, bool kMore = false>
 struct Fast {
   static constexpr int kGroups = (kKernel + 3) / 4;
   static constexpr int kDepth = (kKernel + kStride - 1) / kStride;
   // Kernel columns whose weights stay in registers: with all of them in memory the loads bound the loop.
   static constexpr int kKept = kKernel == 3 ? 2 : 0;
+  // kDepth steps in a row, with the sums where they are. Otherwise sums move down by one at each step, which takes a tenth of the code and is
+  // no slower where a step does more.
+  static constexpr bool kUnrolled = kKernel == 3 && kStride == 1 && !kMore;
   struct Kept {
     Slots columns[kKept + 1];
   };
@@ -187,6 +195,21 @@ struct Fast {
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) asm("" : "+v"(kept->columns[x].v[v]));  // hides that they could be loaded again
     }
+  }
+
+  // The products with the remainders, in the vectors that have some.
+  template <int kVector, int kPhase>
+  static OMKIT_INLINE void AddRemainders(const Strip& s, int c, int g, const Slots& column, Slots (&acc)[kDepth]) {
+    if (s.beyond >> kVector & 1) {
+#pragma GCC unroll 5
+      for (int d = 0; d < kDepth; ++d) {
+        const int x = d * kStride + c;
+        if (x >= kKernel) break;
+        __m512i& sum = acc[(kPhase - d + kDepth) % kDepth].v[kVector];
+        sum = _mm512_dpbusd_epi32(sum, column.v[kVector], _mm512_loadu_si512(s.weights + s.array_bytes + (x * kGroups + g) * 256 + kVector * 64));
+      }
+    }
+    if constexpr (kVector < 3) AddRemainders<kVector + 1, kPhase>(s, c, g, column, acc);
   }
 
   // `columns`: how many of the step's input columns exist.
@@ -206,6 +229,7 @@ struct Fast {
           const Slots& weights = x < kKept ? kept.columns[x] : LoadWeights(s.weights + (x * kGroups + g) * 256);
           MultiplyAdd(column, weights, &acc[(kPhase - d + kDepth) % kDepth]);
         }
+        if constexpr (kMore) AddRemainders<0, kPhase>(s, c, g, column, acc);
       }
     }
     at->AdvanceIn(kStride * s.column_step);
@@ -241,14 +265,18 @@ struct Fast {
     Slots acc[kDepth];
 #pragma GCC unroll 5
     for (int d = 0; d < kDepth; ++d) Bias(s, &acc[d]);
-    Begin<0>(s, &at, kept, acc);
-    int64_t t = kDepth - 1;
-    for (; t + kDepth <= s.pixels; t += kDepth) Round<0>(s, &at, kept, acc);
+    int64_t t = 0;
+    if constexpr (kUnrolled) {
+      Begin<0>(s, &at, kept, acc);
+      for (t = kDepth - 1; t + kDepth <= s.pixels; t += kDepth) Round<0>(s, &at, kept, acc);
+    }
     for (; t < s.pixels + kDepth - 1; ++t) {
       const int64_t left = (s.pixels - 1) * kStride + kKernel - t * kStride;
       Step<kDepth - 1>(s, left < kStride ? static_cast<int>(left) : kStride, &at, kept, acc);
-      Finish<kJoined, kWhole, false>(s, at, acc[0]);
-      at.AdvanceOut(s);
+      if (t >= kDepth - 1) {
+        Finish<kJoined, kWhole, false>(s, at, acc[0]);
+        at.AdvanceOut(s);
+      }
 #pragma GCC unroll 5
       for (int d = 0; d + 1 < kDepth; ++d) acc[d] = acc[d + 1];
     }
@@ -271,7 +299,8 @@ struct General {
       const int8_t* weights = s.weights;
       for (int x = 0; x < kernel_w; ++x) {
         for (int g = 0; g * 4 < kernel_h; ++g, weights += 256) {
-          MultiplyAdd(LoadColumn<kJoined, kWhole>(s, at, x * s.column_step, g, kernel_h), LoadWeights(weights), &acc);
+          const Slots column = LoadColumn<kJoined, kWhole>(s, at, x * s.column_step, g, kernel_h);
+          for (int array = 0; array <= s.remainders; ++array) MultiplyAdd(column, LoadWeights(weights + array * s.array_bytes), &acc);
         }
       }
       Finish<kJoined, kWhole, kFloat>(s, at, acc);
@@ -281,16 +310,21 @@ struct General {
   }
 };
 
+template <int kJoined, bool kWhole, bool kMore>
+void RunSquare(const Strip& s) {
+  const bool one = s.params->stride_w == 1;
+  if (s.params->kernel_h == 3) one ? Fast<3, 1, kJoined, kWhole, kMore>::Run(s) : Fast<3, 2, kJoined, kWhole, kMore>::Run(s);
+  else one ? Fast<5, 1, kJoined, kWhole, kMore>::Run(s) : Fast<5, 2, kJoined, kWhole, kMore>::Run(s);
+}
+
 template <int kJoined, bool kWhole>
 void RunStrip(const Strip& s) {
   const DwConvU8Params& p = *s.params;
-  if (p.float_output) return General<kJoined, kWhole, true>::Run(s);
-  const bool square = p.kernel_h == p.kernel_w && p.dilation_w == 1 && s.pixels >= 5;
-  if (square && p.kernel_h == 3 && p.stride_w == 1) return Fast<3, 1, kJoined, kWhole>::Run(s);
-  if (square && p.kernel_h == 3 && p.stride_w == 2) return Fast<3, 2, kJoined, kWhole>::Run(s);
-  if (square && p.kernel_h == 5 && p.stride_w == 1) return Fast<5, 1, kJoined, kWhole>::Run(s);
-  if (square && p.kernel_h == 5 && p.stride_w == 2) return Fast<5, 2, kJoined, kWhole>::Run(s);
-  General<kJoined, kWhole, false>::Run(s);
+  if (p.float_output) return General<kJoined, false, true>::Run(s);
+  const bool square = p.kernel_h == p.kernel_w && (p.kernel_h == 3 || p.kernel_h == 5) && p.stride_w <= 2 && p.dilation_w == 1 && s.pixels >= 5;
+  if (!square || s.remainders > 1) return General<kJoined, false, false>::Run(s);
+  if (s.remainders == 1) return RunSquare<kJoined, false, true>(s);
+  RunSquare<kJoined, kWhole, false>(s);
 }
 
 // At most kStripRows rows of the grid, one block of channels.
@@ -304,6 +338,9 @@ void RunBlock(const DwConvU8Params& p, const KernelArgs& args, const Grid& grid,
   s.weights = reinterpret_cast<const int8_t*>(constants.weights) + block * p.kernel_w * groups * 256;
   s.bias = constants.bias + channel;
   s.multiplier = constants.multiplier + channel;
+  s.beyond = constants.remainders > 0 ? constants.beyond[block] : 0;
+  s.remainders = s.beyond != 0 ? constants.remainders : 0;
+  s.array_bytes = constants.array_bytes;
   s.mask = left >= 64 ? ~0ull : (1ull << left) - 1;
   s.pixels = grid.dims[2];
   s.column_step = p.in.strides[2] * p.dilation_w;
