@@ -3,6 +3,7 @@
 #include "backends/kernels/argmax/argmax.h"
 #include "backends/kernels/attention_f32/attention_f32.h"
 #include "backends/kernels/cast/cast.h"
+#include "backends/kernels/conv_bf16/conv_bf16.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
 #include "backends/kernels/elementwise_f32/elementwise_f32.h"
@@ -19,6 +20,7 @@ namespace omkit::kernels {
 
 void RegisterF32Kernels() {
   RegisterConvF32Kernels();
+  RegisterConvBf16Kernels();
   RegisterDwConvF32Kernels();
   RegisterPoolF32Kernels();
   RegisterElementwiseF32Kernels();

@@ -43,13 +43,14 @@ _SMALL = select({
     "//conditions:default": [],
 })
 
-def tier_library(name, generic, special = {}, every_tier = False, small = False, textual_hdrs = [], deps = []):
+def tier_library(name, generic, special = {}, special_flags = {}, every_tier = False, small = False, textual_hdrs = [], deps = []):
     """A cc_library `name` that holds the objects of the target CPU's tiers and the portable one.
 
     Args:
       name: name of the library.
       generic: source used for every tier that has no entry in `special`.
       special: tier name -> source.
+      special_flags: tier name -> flags of instructions that not every machine of the tier has; the rows look before they call such code.
       every_tier: compile tiers with dot products for themselves, instead of sharing code as `plain` in tiers.inc says.
       small: compile the portable tier of x86-64 for size: machines without AVX2 spend their time in the C library's fmaf there.
       textual_hdrs: headers of this folder that the sources include.
@@ -66,7 +67,7 @@ def tier_library(name, generic, special = {}, every_tier = False, small = False,
                 name = "%s_%s" % (name, tier),
                 srcs = [special.get(tier, generic)],
                 textual_hdrs = textual_hdrs,
-                copts = flags + _COPTS + ["-DOMKIT_TIER_NAMESPACE=" + tier] + (_SMALL if small and not cpu else []),
+                copts = flags + special_flags.get(tier, []) + _COPTS + ["-DOMKIT_TIER_NAMESPACE=" + tier] + (_SMALL if small and not cpu else []),
                 linkstatic = True,
                 target_compatible_with = ["@platforms//cpu:" + cpu] if cpu else [],
                 deps = ["//backends/kernels:tier"] + deps,

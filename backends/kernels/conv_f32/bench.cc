@@ -1,9 +1,12 @@
-// Speed of conv_f32 and dwconv_f32 on layers of MobileNetV2 and ResNet-50, one thread, per tier.
+// Speed of conv_f32, conv_bf16 and dwconv_f32 on layers of MobileNetV2 and ResNet-50, one thread, per tier.
+#include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_bf16/conv_bf16.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
 #include "backends/kernels/step_runner.h"
@@ -24,14 +27,34 @@ const Layer kLayers[] = {
     {1, 2, 1024, 2048, 14}, {3, 1, 32, 0, 112},   {3, 2, 96, 0, 112},   {3, 1, 144, 0, 56},    {3, 1, 384, 0, 14},   {3, 1, 960, 0, 7},
 };
 
-void Run(benchmark::State& state, Isa isa, const Layer& l, bool int8_weights) {
+enum class Weights { kFloat, kInt8, kBFloat16 };
+
+std::string Kernel(Isa isa, bool depthwise, Weights form) {
+  if (depthwise) return DwConvF32Kernel(isa);
+  return form == Weights::kInt8 ? ConvF32W8Kernel(isa) : form == Weights::kBFloat16 ? ConvBf16Kernel(isa) : ConvF32Kernel(isa);
+}
+
+std::vector<uint8_t> Pack(Isa isa, const Layer& l, Weights form) {
+  const int64_t count = std::max<int64_t>(l.out_channels, 1) * l.in_channels * l.kernel * l.kernel;
+  if (form == Weights::kInt8) {
+    return PackConvF32W8Weights(isa, std::vector<int8_t>(count, 3).data(), l.out_channels, l.in_channels, l.kernel, l.kernel, 1);
+  }
+  if (form == Weights::kBFloat16) {
+    return PackConvBf16Weights(std::vector<uint16_t>(count, 0x3C24).data(), l.out_channels, l.in_channels, l.kernel, l.kernel, 1);
+  }
+  const std::vector<float> weights(count, 0.01f);
+  if (l.out_channels == 0) return PackDwConvF32Weights(isa, weights.data(), l.in_channels, l.kernel, l.kernel);
+  return PackConvF32Weights(isa, weights.data(), l.out_channels, l.in_channels, l.kernel, l.kernel, 1);
+}
+
+void Run(benchmark::State& state, Isa isa, const Layer& l, Weights form) {
   Random random(1);
   const bool depthwise = l.out_channels == 0;
   const int64_t oc = depthwise ? l.in_channels : l.out_channels, pad = l.kernel / 2, out = (l.size + 2 * pad - l.kernel) / l.stride + 1;
   ConvF32Params p = {};
   int64_t elements;
   p.in = ImageView(1, l.size, l.size, l.in_channels, 0, pad, pad, pad, pad, 0, 4, &elements);
-  const std::vector<float> in(elements, 0.5f), bias(RoundUp(oc, 64)), weights(oc * l.in_channels * l.kernel * l.kernel, 0.01f);
+  const std::vector<float> in(elements, 0.5f), bias(RoundUp(oc, 64));
   const int64_t dims[4] = {1, out, out, oc};
   p.out = DenseView(dims, 4, 4);
   p.kernel_h = p.kernel_w = static_cast<int32_t>(l.kernel);
@@ -41,15 +64,12 @@ void Run(benchmark::State& state, Isa isa, const Layer& l, bool int8_weights) {
   p.groups = depthwise ? static_cast<int32_t>(oc) : 1;
   p.act_min = 0.0f;
   p.act_max = std::numeric_limits<float>::infinity();
-  const std::vector<int8_t> integers(int8_weights ? weights.size() : 0, 3);
-  StepRunner runner(depthwise ? DwConvF32Kernel(isa) : int8_weights ? ConvF32W8Kernel(isa) : ConvF32Kernel(isa), runtime::ParamBytes(p));
+  StepRunner runner(Kernel(isa, depthwise, form), runtime::ParamBytes(p));
   runner.Add(runtime::Space::kArena, in);
-  runner.Add(runtime::Space::kWeights, depthwise      ? PackDwConvF32Weights(isa, weights.data(), oc, l.kernel, l.kernel)
-                                       : int8_weights ? PackConvF32W8Weights(isa, integers.data(), oc, l.in_channels, l.kernel, l.kernel, 1)
-                                                      : PackConvF32Weights(isa, weights.data(), oc, l.in_channels, l.kernel, l.kernel, 1));
+  runner.Add(runtime::Space::kWeights, Pack(isa, l, form));
   runner.Add(runtime::Space::kWeights, bias);
   runner.Add(runtime::Space::kArena, std::vector<float>(p.out.elements()));
-  if (int8_weights) runner.Add(runtime::Space::kWeights, std::vector<float>(RoundUp(oc, 64), 0.01f));
+  if (form == Weights::kInt8) runner.Add(runtime::Space::kWeights, std::vector<float>(RoundUp(oc, 64), 0.01f));
   if (!runner.Prepare().ok()) return state.SkipWithError("refused");
   for (auto _ : state) runner.RunPrepared(0, 1);
   const double depth = static_cast<double>(l.kernel * l.kernel * (depthwise ? 1 : l.in_channels));
@@ -59,17 +79,18 @@ void Run(benchmark::State& state, Isa isa, const Layer& l, bool int8_weights) {
 const bool kRegistered = [] {
   RegisterConvF32Kernels();
   RegisterDwConvF32Kernels();
+  RegisterConvBf16Kernels();
   for (Isa isa : RunnableTiers()) {
     for (const Layer& l : kLayers) {
       const std::string shape =
           l.out_channels ? std::to_string(l.in_channels) + "to" + std::to_string(l.out_channels) : "depthwise" + std::to_string(l.in_channels);
       const std::string layer =
           std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + "s" + std::to_string(l.stride) + "/" + shape + "/" + std::to_string(l.size);
-      for (const bool int8_weights : {false, true}) {
-        if (int8_weights && l.out_channels == 0) continue;
-        const std::string name = absl::StrCat(IsaName(isa), int8_weights ? "/w8/" : "/", layer);
-        benchmark::RegisterBenchmark(name.c_str(), [isa, &l, int8_weights](benchmark::State& state) {
-          Run(state, isa, l, int8_weights);
+      for (const auto& [form, label] :
+           {std::pair(Weights::kFloat, "/"), std::pair(Weights::kInt8, "/w8/"), std::pair(Weights::kBFloat16, "/bf16/")}) {
+        if (form != Weights::kFloat && l.out_channels == 0) continue;
+        benchmark::RegisterBenchmark(absl::StrCat(IsaName(isa), label, layer).c_str(), [isa, &l, form = form](benchmark::State& state) {
+          Run(state, isa, l, form);
         })->Unit(benchmark::kMicrosecond);
       }
     }

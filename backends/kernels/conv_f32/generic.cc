@@ -1,6 +1,7 @@
 // Walks output pixels in tiles of one row (rows are merged where strides allow) and channels in panels of 16. A chunk of tiles
 // whose input stays in the second-level cache meets all panels before the next chunk starts.
 #include "backends/kernels/conv_f32/conv_f32.h"
+#include "backends/kernels/conv_f32/pixels.h"
 #include "backends/kernels/dot_tile.h"
 #include "backends/kernels/tier.h"
 
@@ -9,49 +10,12 @@ namespace {
 
 constexpr int64_t kChunkBytes = 192 << 10;
 
-// Output pixels as rows of `width` pixels at equal distances.
-struct Pixels {
-  int64_t dims[3];                     // N, OH, width
-  int64_t in[3], out[3], residual[3];  // strides in elements
-};
-
-void MergeDim(Pixels* p, int inner) {
-  const int outer = inner - 1;
-  if (p->dims[outer] == 1) return;
-  const int64_t n = p->dims[inner];
-  const bool merges =
-      n == 1 || (p->in[outer] == n * p->in[inner] && p->out[outer] == n * p->out[inner] && p->residual[outer] == n * p->residual[inner]);
-  if (!merges) return;
-  if (n == 1) {
-    p->in[inner] = p->in[outer];
-    p->out[inner] = p->out[outer];
-    p->residual[inner] = p->residual[outer];
-  }
-  p->dims[inner] *= p->dims[outer];
-  p->dims[outer] = 1;
-}
-
-Pixels OutputPixels(const ConvF32Params& p) {
-  Pixels pixels;
-  const int64_t steps[3] = {1, p.stride_h, p.stride_w};
-  for (int i = 0; i < 3; ++i) {
-    pixels.dims[i] = p.out.dims[i];
-    pixels.in[i] = p.in.strides[i] * steps[i];
-    pixels.out[i] = p.out.strides[i];
-    pixels.residual[i] = p.has_residual ? p.residual.strides[i] : p.out.strides[i];
-  }
-  MergeDim(&pixels, 2);
-  MergeDim(&pixels, 1);
-  MergeDim(&pixels, 2);
-  return pixels;
-}
-
 // `Weight` is float, or int8_t with a scale for each output channel.
 template <typename Weight>
 class Conv {
  public:
   Conv(const ConvF32Params& p, const KernelArgs& args)
-      : p_(p), pixels_(OutputPixels(p)), per_row_((pixels_.dims[2] + kTilePixels - 1) / kTilePixels) {
+      : p_(p), pixels_(MergedPixels(p)), per_row_((pixels_.dims[2] + kTilePixels - 1) / kTilePixels) {
     in_ = static_cast<const float*>(args.operands[0]) + p.in.offset - p.pad_top * p.in.strides[1] - p.pad_left * p.in.strides[2];
     weights_ = static_cast<const Weight*>(args.operands[1]);
     bias_ = static_cast<const float*>(args.operands[2]);

@@ -69,7 +69,9 @@ absl::Status VerifyConvF32(const runtime::Step& step, ConvF32Form form) {
     OMKIT_RETURN_IF_ERROR(VerifyRange("output channels modulo groups", oc % p.groups, 0, 0));
     weights = weights * (ic / p.groups) * p.groups * RoundUp(oc / p.groups, 16);
   }
-  OMKIT_RETURN_IF_ERROR(VerifyOperandSize("packed weights", step.operands[1], weights.ok() ? weights.value() : -1));
+  if (form != ConvF32Form::kBFloat16) {
+    OMKIT_RETURN_IF_ERROR(VerifyOperandSize("packed weights", step.operands[1], weights.ok() ? weights.value() : -1));
+  }
   if (scaled) OMKIT_RETURN_IF_ERROR(VerifyOperandSize("scales", step.operands[4], RoundUp(oc, 64) * sizeof(float)));
   return VerifyOperandSize("bias", step.operands[2], RoundUp(oc, 64) * sizeof(float));
 }
