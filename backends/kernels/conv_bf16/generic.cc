@@ -15,11 +15,7 @@ constexpr int kTilePixels = 2;
 constexpr bool kUsesMxcsr = false;
 #endif
 
-OMKIT_INLINE S32 LoadWords(const uint32_t* from) {
-  S32 words;
-  __builtin_memcpy(&words, from, sizeof words);
-  return words;
-}
+OMKIT_INLINE S32 LoadWords(const uint32_t* from) { return Bits(Load(reinterpret_cast<const float*>(from))); }
 OMKIT_INLINE F32 SetCell(const Cell* from) {
   float x;
   __builtin_memcpy(&x, from, sizeof x);
