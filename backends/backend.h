@@ -24,6 +24,8 @@ class Backend {
   virtual bool SupportsInt8(const ir::Graph& graph, const ir::Node& node) const = 0;
   // True when the node, still in float, would run with int8 weights and float activations (W8A16).
   virtual bool SupportsInt8Weights(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
+  // True when the node, still in float, would run on bfloat16 operands once its weights are bfloat16.
+  virtual bool SupportsBFloat16(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
   // Adds the steps of one node and places its outputs. Nodes arrive in topological order.
   virtual absl::Status Lower(const ir::Node& node, ProgramBuilder& builder) const = 0;
   // Rewrites of the fused float graph that this chip wants, in order.

@@ -67,6 +67,7 @@ absl::Status QuantizeOpen(QuantizeOptions quantize, const runtime::SocRow& soc, 
 absl::StatusOr<std::string> QuantizeToInt8(const runtime::SocRow& soc, const CompileOptions& options, ir::Graph& graph) {
   std::string recipe;
   QuantizeOptions quantize = options.quantize;
+  quantize.policy.bfloat16 = options.bfloat16;
   quantize.on_recipe = [&](const passes::Recipe& followed) {
     recipe = passes::SerializeRecipe(followed, /*lines=*/false);
     return options.quantize.on_recipe ? options.quantize.on_recipe(followed) : absl::OkStatus();
@@ -104,6 +105,15 @@ absl::StatusOr<std::string> CompleteQuantization(const runtime::SocRow& soc, con
   return recipe;
 }
 
+// The float layers that quantization has not seen: those of a network without it, or with its own.
+passes::Pass BFloat16For(const runtime::SocRow& soc, const CompileOptions& options) {
+  passes::BFloat16Policy policy = options.bfloat16;
+  policy.supported = [backend = BackendsFor(soc.name).front()](const ir::Graph& graph, const ir::Node& node) {
+    return backend->SupportsBFloat16(graph, node);
+  };
+  return passes::BFloat16Layers(std::move(policy));
+}
+
 // Rewrites of the graph as it is lowered, in float or INT8: what npu_int8 has kernels for.
 std::vector<passes::Pass> FinalPasses(const runtime::SocRow& soc) {
   if (BackendsFor(soc.name).front() != &npu_int8::NpuInt8Backend()) return {};
@@ -111,8 +121,11 @@ std::vector<passes::Pass> FinalPasses(const runtime::SocRow& soc) {
 }
 
 void FillManifest(const CompileOptions& options, const ir::Graph& graph, const std::string& recipe, runtime::Program& program) {
-  int int8_steps = 0;
-  for (const runtime::Step& step : program.steps) int8_steps += step.kernel.find("_u8") != std::string::npos;
+  int int8_steps = 0, bfloat16_steps = 0;
+  for (const runtime::Step& step : program.steps) {
+    int8_steps += step.kernel.find("_u8") != std::string::npos;
+    bfloat16_steps += step.kernel.find("_bf16") != std::string::npos;
+  }
   program.manifest = {
       {"command_line", options.command_line},
       {"int8_steps", absl::StrCat(int8_steps)},
@@ -123,8 +136,8 @@ void FillManifest(const CompileOptions& options, const ir::Graph& graph, const s
       {"source_model", graph.source},
       {"source_opset", absl::StrCat(graph.source_opset)},
   };
-  // Keys are sorted.
-  if (!recipe.empty()) program.manifest.insert(program.manifest.begin() + 4, {"quantization_recipe", recipe});
+  if (bfloat16_steps > 0) program.manifest.push_back({"bfloat16_steps", absl::StrCat(bfloat16_steps)});
+  if (!recipe.empty()) program.manifest.push_back({"quantization_recipe", recipe});
 }
 
 // What clients ask about image inputs: their layout, and the stage in front of the network, as text under the key "aipp.<input>".
@@ -133,7 +146,6 @@ void DescribeAipp(const std::vector<passes::AippInput>& stages, runtime::Program
     program.inputs[stage.input].format = "NHWC";
     program.manifest.push_back({absl::StrCat("aipp.", stage.input), aipp::ToText(stage.stage)});
   }
-  std::sort(program.manifest.begin(), program.manifest.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
 }
 
 // "conv1=avx2 conv7=avx512vnni/112" under the key "tuned_layers".
@@ -207,6 +219,7 @@ absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph,
   } else if (options.quant_type == QuantType::kInt8) {
     OMKIT_ASSIGN_OR_RETURN(recipe, QuantizeToInt8(soc, options, *graph));
   }
+  OMKIT_RETURN_IF_ERROR(passes::RunPasses({BFloat16For(soc, options)}, PassOptions(options), *graph));
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({passes::InsertAipp(stages)}, PassOptions(options), *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
   OMKIT_RETURN_IF_ERROR(passes::RunPasses(FinalPasses(soc), PassOptions(options), *graph));
@@ -217,6 +230,7 @@ absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph,
   FillManifest(options, *graph, recipe, program);
   DescribeVariants(variants, program);
   DescribeAipp(stages, program);
+  std::sort(program.manifest.begin(), program.manifest.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
   return program;
 }
 

@@ -15,6 +15,7 @@
 #include "backends/runtime_shapes.h"
 #include "backends/tune.h"
 #include "ir/graph.h"
+#include "passes/bfloat16.h"
 #include "passes/insert_aipp.h"
 #include "runtime/shapes.h"
 
@@ -34,6 +35,8 @@ struct CompileOptions {
   // What AIPP does in front of the inputs, asked once input shapes are bound; may be empty. Calibration samples are what the network sees
   // behind it.
   std::function<absl::StatusOr<std::vector<passes::AippInput>>(const ir::Graph&)> aipp;
+  // Layers that stay float and are to compute on bfloat16; `supported` is filled in. Also those that `quantize` leaves in float.
+  passes::BFloat16Policy bfloat16;
   TuneOptions tune;                                      // fixed shapes only
   std::string command_line;                              // recorded in the manifest
   std::string source_hash;                               // of the model file, recorded in the manifest

@@ -100,12 +100,18 @@ void AskBackend(absl::string_view soc, const Graph* types, passes::QuantizePolic
   };
   policy->supported = ask(&Backend::SupportsInt8);
   policy->weight_only = ask(&Backend::SupportsInt8Weights);
+  policy->bfloat16.supported = ask(&Backend::SupportsBFloat16);
 }
 
 absl::Status ApplyRecipe(const passes::Recipe& recipe, const passes::QuantizePolicy& policy, Graph& graph) {
   OMKIT_RETURN_IF_ERROR(passes::Equalize(recipe.equalize, graph));
   OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanOf(recipe, graph, policy));
-  return passes::Quantize(plan, recipe, graph);
+  OMKIT_RETURN_IF_ERROR(passes::Quantize(plan, recipe, graph));
+  passes::BFloat16Policy bfloat16 = policy.bfloat16;
+  for (const auto& [name, node] : recipe.nodes) {
+    if (node.precision == passes::Precision::kBFloat16) bfloat16.nodes.insert(name);
+  }
+  return passes::BFloat16Layers(std::move(bfloat16)).run(graph);
 }
 
 absl::StatusOr<std::unique_ptr<QuantizationTrial>> QuantizationTrial::Make(const Graph& graph, const passes::QuantizePolicy& policy,

@@ -50,11 +50,11 @@ class QuantizationTrial {
   std::vector<std::vector<std::vector<float>>> output_;  // [output][sample]
 };
 
-// `supported` and `weight_only` of the policy are what the chip's first backend says of `types`, or of the graph it is asked about when that is
-// nullptr. `types` has the nodes of that graph and must live as long as the policy.
+// `supported`, `weight_only` and `bfloat16.supported` of the policy are what the chip's first backend says of `types`, or of the graph it is asked
+// about when that is nullptr. `types` has the nodes of that graph and must live as long as the policy.
 void AskBackend(absl::string_view soc, const ir::Graph* types, passes::QuantizePolicy* policy);
 
-// The float graph becomes the INT8 graph of the recipe: equalize, plan, quantize.
+// The float graph becomes the INT8 graph of the recipe: equalize, plan, quantize, and bfloat16 for the float layers that are to have it.
 absl::Status ApplyRecipe(const passes::Recipe& recipe, const passes::QuantizePolicy& policy, ir::Graph& graph);
 
 }  // namespace omkit

@@ -436,6 +436,15 @@ absl::Status WriteDownFollowers(const passes::QuantizePolicy& policy, const ir::
   return absl::OkStatus();
 }
 
+// Nor does it need the flags that chose bfloat16.
+void WriteDownBFloat16(const ir::Graph& graph, Recipe* recipe) {
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.node_limit()); ++id) {
+    if (!graph.alive(id) || !passes::ComputesOnBFloat16(graph, graph.node(id))) continue;
+    const auto entry = recipe->nodes.find(graph.node(id).name);
+    if (entry != recipe->nodes.end() && entry->second.precision == Precision::kFloat) entry->second.precision = Precision::kBFloat16;
+  }
+}
+
 }  // namespace
 
 absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& soc, const std::string& model_hash, ir::Graph& graph) {
@@ -449,8 +458,9 @@ absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& so
     OMKIT_ASSIGN_OR_RETURN(recipe, maker.Make(model_hash));
     OMKIT_RETURN_IF_ERROR(WriteDownFollowers(policy, graph, &recipe));
   }
-  if (options.on_recipe) OMKIT_RETURN_IF_ERROR(options.on_recipe(recipe));
-  return ApplyRecipe(recipe, policy, graph);
+  OMKIT_RETURN_IF_ERROR(ApplyRecipe(recipe, policy, graph));
+  WriteDownBFloat16(graph, &recipe);
+  return options.on_recipe ? options.on_recipe(recipe) : absl::OkStatus();
 }
 
 }  // namespace omkit

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "ir/graph.h"
+#include "passes/bfloat16.h"
 #include "passes/choose_range.h"
 
 namespace omkit::passes {
@@ -37,6 +38,7 @@ struct QuantizePolicy {
   // only behind INT8 operators, as the others are. Black is skip_types.
   std::set<std::string> white_types, grey_types;
   bool only_matrix = false;                                       // operators that compute and are not Conv, Dense or MatMul stay float
+  BFloat16Policy bfloat16;                                        // of what stays float
   LayerConfig common;                                             // AMCT common_config, activation_offset: common.activation.symmetric
   std::map<std::string, LayerConfig> by_type;                     // AMCT override_layer_types
   std::map<std::string, LayerConfig> by_node;                     // AMCT override_layer_configs; wins over by_type

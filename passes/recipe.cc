@@ -49,7 +49,8 @@ bool UnpackSteps(const std::string& text, std::vector<int8_t>* steps) {
 
 std::string Dump(const Json& json) { return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace); }
 
-constexpr std::pair<const char*, Precision> kPrecisions[] = {{"int8", Precision::kInt8}, {"w8a16", Precision::kW8A16}, {"float", Precision::kFloat}};
+constexpr std::pair<const char*, Precision> kPrecisions[] = {
+    {"int8", Precision::kInt8}, {"w8a16", Precision::kW8A16}, {"bfloat16", Precision::kBFloat16}, {"float", Precision::kFloat}};
 
 bool ReadPrecision(const Json& json, Precision* precision) {
   for (const auto& [name, value] : kPrecisions) {
@@ -122,7 +123,7 @@ absl::Status ReadTensor(const std::string& where, const Json& json, TensorRecipe
 absl::Status ReadNode(const std::string& where, const Json& json, NodeRecipe* node) {
   OMKIT_RETURN_IF_ERROR(CheckKeys(json, where, {"precision", "leads", "weights", "bias", "rounding"}));
   if (json.contains("precision") && !ReadPrecision(json["precision"], &node->precision)) {
-    return Wrong(where, "'precision' is \"int8\", \"w8a16\" or \"float\"");
+    return Wrong(where, "'precision' is \"int8\", \"w8a16\", \"bfloat16\" or \"float\"");
   }
   if (json.contains("leads")) {
     if (!json["leads"].is_boolean()) return Wrong(where, "'leads' is true or false");
@@ -183,7 +184,7 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
 absl::StatusOr<QuantizationPlan> PlanOf(const Recipe& recipe, const ir::Graph& graph, const QuantizePolicy& policy) {
   QuantizePolicy narrowed = policy;
   for (const auto& [name, node] : recipe.nodes) {
-    if (node.precision == Precision::kFloat) narrowed.skip_nodes.insert(name);
+    if (node.precision >= Precision::kBFloat16) narrowed.skip_nodes.insert(name);
     else if (node.precision == Precision::kW8A16) narrowed.w8a16_nodes.insert(name);
     else if (node.leads) narrowed.int8_nodes.insert(name);
   }

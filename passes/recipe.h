@@ -6,8 +6,8 @@
 //
 //   {"omkit_recipe": 1, "model_hash": "...",
 //    "tensors": {"<name>": {"min": x, "max": x, "method": "mse"}},
-//    "nodes": {"<name>": {"precision": "int8" | "w8a16" | "float", "leads": true, "weights": "per_tensor", "bias": [...], "rounding": "<base64>"}},
-//    "equalize": {"<tensor>": [one factor per channel]}}
+//    "nodes": {"<name>": {"precision": "int8" | "w8a16" | "bfloat16" | "float", "leads": true, "weights": "per_tensor", "bias": [...], "rounding":
+//    "<base64>"}}, "equalize": {"<tensor>": [one factor per channel]}}
 #ifndef OMKIT_PASSES_RECIPE_H_
 #define OMKIT_PASSES_RECIPE_H_
 
@@ -29,8 +29,9 @@ struct TensorRecipe {
 
 enum class Precision {
   kInt8,
-  kW8A16,  // Conv, Dense: int8 weights, which the kernels widen as they read them; activations and sums in float
-  kFloat,
+  kW8A16,     // Conv, Dense: int8 weights, which the kernels widen as they read them; activations and sums in float
+  kBFloat16,  // Conv, Dense: bfloat16 weights, and inputs that the kernels round to bfloat16; all else in float (bfloat16.h)
+  kFloat,     // float32, or what the policy says of layers that stay float
 };
 
 struct NodeRecipe {

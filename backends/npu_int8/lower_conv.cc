@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "backends/kernels/conv_bf16/conv_bf16.h"
 #include "backends/kernels/conv_f32/conv_f32.h"
 #include "backends/kernels/conv_u8/conv_u8.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
@@ -218,6 +219,11 @@ absl::Status LowerF32(const Node& node, const Layer& layer, ProgramBuilder& buil
     const std::vector<float> widened = int8_weights ? RealWeights(w, layer.oc) : std::vector<float>();
     packed = kernels::PackDwConvF32Weights(isa, int8_weights ? widened.data() : w.data<float>(), layer.oc, layer.kernel_h, layer.kernel_w);
     kernel = kernels::DwConvF32Kernel(isa);
+  } else if (w.dtype() == DType::kBFloat16) {
+    std::vector<uint16_t> bits(w.elements());
+    std::transform(w.data<BFloat16>(), w.data<BFloat16>() + w.elements(), bits.begin(), [](BFloat16 value) { return value.bits; });
+    packed = kernels::PackConvBf16Weights(bits.data(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
+    kernel = kernels::ConvBf16Kernel(isa);
   } else if (int8_weights) {
     packed = kernels::PackConvF32W8Weights(isa, w.data<int8_t>(), layer.oc, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups);
     kernel = kernels::ConvF32W8Kernel(isa);
@@ -249,7 +255,10 @@ bool SupportsOperands(const Graph& graph, const Node& node) {
   const bool residual = HasInput(node, 3);
   if (IsF32(x)) {
     const bool bias = !HasInput(node, 2) || IsF32(InputType(graph, node, 2));
-    return (IsF32(w->type()) || IsSymmetric(w->type(), DType::kInt8)) && bias && IsF32(y) && (!residual || IsF32(InputType(graph, node, 3)));
+    const bool depthwise = node.attrs.Int("group", 1) > 1 && w->shape().dim(1) == 1;
+    const bool bfloat16 = w->dtype() == DType::kBFloat16 && !depthwise;
+    return (IsF32(w->type()) || bfloat16 || IsSymmetric(w->type(), DType::kInt8)) && bias && IsF32(y) &&
+           (!residual || IsF32(InputType(graph, node, 3)));
   }
   if (!IsU8(x) || !(IsSymmetric(w->type(), DType::kInt8) || IsSymmetric(w->type(), DType::kInt16)) || !(IsU8(y) || IsF32(y))) return false;
   if (HasInput(node, 2) && graph.ConstantInput(node, 2)->dtype() != DType::kInt32) return false;

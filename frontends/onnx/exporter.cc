@@ -299,15 +299,22 @@ Tensor Turned(const Tensor& w) {
   return turned;
 }
 
-// The weights, turned from [N, K] to [K, N] for MatMul; integers of INT8 layers as such in the Ascend style.
+Tensor Widened(const Tensor& bfloat16) {
+  Tensor real = *Tensor::Allocate(DType::kFloat32, bfloat16.shape());
+  for (int64_t i = 0; i < real.elements(); ++i) real.mutable_data<float>()[i] = FromBFloat16(bfloat16.data<BFloat16>()[i]);
+  return real;
+}
+
+// The weights, turned from [N, K] to [K, N] for MatMul; integers of INT8 layers as such in the Ascend style, bfloat16 of float32 layers widened.
 std::string Exporter::LayerWeights(const Node& node, bool turned) {
   const Tensor* w = graph_.ConstantInput(node, 1);
   if (w == nullptr) return Real(node.inputs[1]);
   const std::string& name = graph_.value(node.inputs[1]).name;
   const bool integers = w->type().quantized();
   const bool deployed = ascend() && Type(node.inputs[0]).quantized();
-  if (!turned && !(integers && deployed)) return Real(node.inputs[1]);
-  const Tensor stored = turned ? Turned(*w) : *w;
+  const bool rounded = w->dtype() == DType::kBFloat16 && Type(node.inputs[0]).dtype == DType::kFloat32;
+  if (!turned && !rounded && !(integers && deployed)) return Real(node.inputs[1]);
+  const Tensor real = rounded ? Widened(*w) : *w, stored = turned ? Turned(real) : real;
   if (!integers || deployed) return Constant(name, stored);
   QuantParams q = w->type().quant;
   if (q.axis >= 0) q.axis = 1 - q.axis;

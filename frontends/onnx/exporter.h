@@ -2,7 +2,7 @@
 //
 // What omkit has of its own is written with standard operators: quantization parameters of tensor types as QuantizeLinear and
 // DequantizeLinear, Dense as Gemm or MatMul, fused residuals and clamps as Add, Relu and Clip, Swish as Mul and Sigmoid. Importing the
-// result gives the same INT8 network again.
+// result gives the same INT8 network again. Layers on bfloat16 become float32 layers with the rounded weights.
 #ifndef OMKIT_FRONTENDS_ONNX_EXPORTER_H_
 #define OMKIT_FRONTENDS_ONNX_EXPORTER_H_
 

@@ -15,6 +15,9 @@ namespace {
 constexpr int64_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr int64_t kInt32Min = std::numeric_limits<int32_t>::min();
 
+// bfloat16 weights for float32 values.
+bool RoundsToBFloat16(const TensorType& x, const TensorType& w) { return x.dtype == DType::kFloat32 && w.dtype == DType::kBFloat16; }
+
 bool Is8Bit(DType dtype) { return dtype == DType::kUInt8 || dtype == DType::kInt8; }
 
 absl::Status CheckQuantizedOperands(const InferContext& ctx) {
@@ -152,7 +155,7 @@ void FinishFloat(const EvalContext& ctx, std::vector<double>& sums, int64_t oute
 absl::Status InferAccumulator(InferContext& ctx, int64_t channels, Shape out_shape) {
   OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
   OMKIT_RETURN_IF_ERROR(ExpectFloat(ctx, 1));
-  OMKIT_RETURN_IF_ERROR(ExpectSameDType(ctx, 0, 1));
+  if (!RoundsToBFloat16(ctx.input(0), ctx.input(1))) OMKIT_RETURN_IF_ERROR(ExpectSameDType(ctx, 0, 1));
   const bool integer = ctx.input(0).quantized() && ctx.input(1).quantized();
   if (integer) OMKIT_RETURN_IF_ERROR(CheckQuantizedOperands(ctx));
   OMKIT_RETURN_IF_ERROR(CheckBias(ctx, channels, integer));
@@ -163,7 +166,14 @@ absl::Status InferAccumulator(InferContext& ctx, int64_t channels, Shape out_sha
 
 bool IntegerAccumulation(const EvalContext& ctx) { return ctx.input(0).type().quantized() && ctx.input(1).type().quantized(); }
 
-std::vector<double> ReadActivation(const EvalContext& ctx) { return IntegerAccumulation(ctx) ? ReadCentered(ctx.input(0)) : ReadReals(ctx.input(0)); }
+std::vector<double> ReadActivation(const EvalContext& ctx) {
+  if (IntegerAccumulation(ctx)) return ReadCentered(ctx.input(0));
+  std::vector<double> values = ReadReals(ctx.input(0));
+  if (RoundsToBFloat16(ctx.input(0).type(), ctx.input(1).type())) {
+    for (double& value : values) value = FromBFloat16(ToBFloat16(static_cast<float>(value)));
+  }
+  return values;
+}
 
 std::vector<double> ReadWeights(const EvalContext& ctx) { return IntegerAccumulation(ctx) ? ReadCentered(ctx.input(1)) : ReadReals(ctx.input(1)); }
 

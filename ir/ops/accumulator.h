@@ -1,6 +1,7 @@
 // What Conv and Dense do with a finished sum: bias, residual, clamp, and either rounding to float or requantization. Floor 2.
 //
-// Sums are held in double: exact for the products of 8-bit integers up to 2^53, and the accurate form of float sums.
+// Sums are held in double: exact for the products of 8-bit integers up to 2^53, and the accurate form of float sums. With float32 x and bfloat16 w,
+// which no model file has, x is rounded to bfloat16 first, to nearest even: what passes/bfloat16.h makes of float layers.
 #ifndef OMKIT_IR_OPS_ACCUMULATOR_H_
 #define OMKIT_IR_OPS_ACCUMULATOR_H_
 
@@ -21,7 +22,7 @@ absl::Status InferAccumulator(InferContext& ctx, int64_t channels, Shape out_sha
 
 // True when x and w are both quantized: their sums are integers.
 bool IntegerAccumulation(const EvalContext& ctx);
-// x - zx and w - zw when the accumulation is integer, real values otherwise.
+// x - zx and w - zw when the accumulation is integer, real values otherwise, which are rounded for bfloat16 weights.
 std::vector<double> ReadActivation(const EvalContext& ctx);
 std::vector<double> ReadWeights(const EvalContext& ctx);
 

@@ -159,6 +159,7 @@ class Measurement {
                            MeasureLayers(*graph_, recipe, result_.soc, samples, options_.effect, [&](double done) { progress("layers", done); }));
     for (const auto& [name, node] : recipe.nodes) {
       if (node.precision == passes::Precision::kFloat) result_.kept_float.push_back(name);
+      if (node.precision == passes::Precision::kBFloat16) result_.bfloat16.push_back(name);
       if (node.precision == passes::Precision::kW8A16) result_.weights_only.push_back(name);
     }
     result_.has_layers = true;

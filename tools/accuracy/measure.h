@@ -56,6 +56,7 @@ struct Result {
   int same_class = 0;                     // samples of which both give the same class
   std::vector<LayerResult> layers;        // in the network's order
   std::vector<std::string> kept_float;    // layers that the recipe keeps in float
+  std::vector<std::string> bfloat16;      // layers that compute on bfloat16
   std::vector<std::string> weights_only;  // layers that have int8 weights and compute in float (W8A16)
   std::vector<Suspect> suspects;          // the worst first
 };

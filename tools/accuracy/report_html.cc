@@ -54,8 +54,9 @@ void AppendTiles(const Result& result, std::string* html) {
                "", html);
     AppendTile(absl::StrFormat("%+.2f", drop), "points against float", drop >= -1 ? "good" : "bad", html);
   }
+  const std::string bfloat16 = result.bfloat16.empty() ? "" : absl::StrCat(", ", result.bfloat16.size(), " in bfloat16");
   if (result.has_layers)
-    AppendTile(absl::StrCat(result.layers.size()), absl::StrCat("layers in INT8, ", result.kept_float.size(), " kept in float"), "", html);
+    AppendTile(absl::StrCat(result.layers.size()), absl::StrCat("layers in INT8, ", result.kept_float.size(), " kept in float", bfloat16), "", html);
   absl::StrAppend(html, "</div>\n");
 }
 
@@ -205,6 +206,7 @@ void AppendLayers(const Result& result, std::string* html) {
       "</table></div>\n<p class=\"key\">cumulative: its output in the INT8 network against float. own: with exact inputs. effect: the network's "
       "result when this layer alone is in INT8. All in dB of signal to noise; more is better.</p>\n");
   AppendNames("Kept in float", result.kept_float, html);
+  AppendNames("In bfloat16", result.bfloat16, html);
   AppendNames("Only the weights in INT8 (w8a16)", result.weights_only, html);
 }
 

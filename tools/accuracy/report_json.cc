@@ -52,6 +52,7 @@ std::string JsonReport(const Result& result) {
     json["layers"] = Json::array();
     json["suspects"] = Json::array();
     json["kept_float"] = result.kept_float;
+    json["bfloat16"] = result.bfloat16;
     json["weights_only"] = result.weights_only;
     for (const LayerResult& layer : result.layers) json["layers"].push_back(ToJson(layer));
     for (const Suspect& s : result.suspects) {

@@ -73,6 +73,7 @@ std::string TextReport(const Result& result) {
   }
   AppendLayers(result, &text);
   if (!result.kept_float.empty()) absl::StrAppend(&text, "\nin float: ", absl::StrJoin(result.kept_float, ", "), "\n");
+  if (!result.bfloat16.empty()) absl::StrAppend(&text, "\nin bfloat16: ", absl::StrJoin(result.bfloat16, ", "), "\n");
   if (!result.weights_only.empty()) absl::StrAppend(&text, "\nonly the weights in INT8 (w8a16): ", absl::StrJoin(result.weights_only, ", "), "\n");
   absl::StrAppend(&text, "\nsuspects\n");
   int number = 0;

@@ -80,6 +80,15 @@ absl::Status AddEncodings(const std::string& path, ir::Graph& graph) {
   return absl::OkStatus();
 }
 
+// bfloat16 has the same results on every chip, and is fast where there are instructions for it.
+void WarnOfSlowBFloat16(const std::string& soc_version, const passes::BFloat16Policy& policy) {
+  const absl::StatusOr<runtime::SocRow> soc = runtime::FindSoc(soc_version);
+  if (!policy.any() || !soc.ok() || soc->isa == Isa::kAvx512Vnni || !absl::StartsWith(soc->name, "npu-int8")) return;
+  const bool slower = soc->isa == Isa::kGeneric || soc->isa >= Isa::kNeon;
+  Log(LogLevel::kWarning, absl::StrCat("layers on bfloat16 ", slower ? "run slower than" : "run as fast as", " in float32 on ", soc->name,
+                                       ", which has no instructions for it"));
+}
+
 absl::Status CheckOutputs(const Options& options, const runtime::Program& program) {
   for (const runtime::IoDesc& output : program.outputs) {
     if (options.fp32_outputs && output.dtype != DType::kFloat32) {
@@ -114,6 +123,8 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
   absl::StatusOr<std::string> hash = HashFile(options.model);
   if (!hash.ok()) return WithCode(hash.status(), Stage::kImport, options.model);
   compile.source_hash = *hash;
+  OMKIT_RETURN_IF_ERROR(ReadBFloat16(options, **graph, &compile.bfloat16));
+  WarnOfSlowBFloat16(options.soc_version, compile.bfloat16);
   absl::Status data_error;
   if (options.int8) {
     compile.quant_type = QuantType::kInt8;
@@ -129,8 +140,6 @@ absl::Status CompileModel(const Options& options, const std::string& command_lin
     if (!ready && !frontends::CarriesQuantization(**graph)) {
       return Error(ErrorCode::E10058, {"--calibrate_tool_path", "--quant_type=1 needs a folder of calibration samples for this model."});
     }
-  } else {
-    OMKIT_RETURN_IF_ERROR(CheckPrecisionWithoutInt8(options, **graph));
   }
   // Not in the trials above: their samples are what the network sees.
   if (!options.aipp_config.empty()) compile.aipp = AippFrom(aipp, options.aipp_rules, out);

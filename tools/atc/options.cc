@@ -103,13 +103,14 @@ constexpr const char* kQuantFlags[] = {"accuracy_metric",     "accuracy_target",
                                        "calibrate_samples",   "calibrate_shard", "calibrate_statistics", "calibrate_statistics_out",
                                        "calibrate_tool_path", "quant_effort",    "quant_recipe",         "quant_recipe_out"};
 
-// What the precision modes of ATC mean where the types are INT8 and FP32. The modes speak of float16; INT8 takes its place as the type that is
-// fast, and FP32 the place of what is exact.
+// What the precision modes of ATC mean where the types are INT8, FP32 and bfloat16. The modes speak of float16; with --quant_type=1 INT8 takes its
+// place as the type that is fast, and FP32 the place of what is exact. The modes of bfloat16 have that for matrix operators that are not INT8.
 struct PrecisionMode {
   const char* name;
   bool mixed;        // with lists that --modify_mixlist changes
   bool only_matrix;  // matrix operators in the fast type, the others exact
   bool keeps;        // the model's own types
+  bool bfloat16 = false;
 };
 constexpr PrecisionMode kPrecisionModes[] = {
     {"force_fp16", false, false, false},
@@ -119,15 +120,15 @@ constexpr PrecisionMode kPrecisionModes[] = {
     {"allow_fp32_to_fp16", false, true, false},
     {"allow_mix_precision", true, false, false},
     {"allow_mix_precision_fp16", true, false, false},
-    {"allow_mix_precision_bf16", true, false, false},
+    {"allow_mix_precision_bf16", true, false, false, true},
     {"allow_fp32_to_bf16", false, false, true},
     {"fp16", false, false, false},
     {"origin", false, false, true},
     {"mixed_float16", true, false, false},
-    {"mixed_bfloat16", true, false, false},
+    {"mixed_bfloat16", true, false, false, true},
 };
 
-// Files are checked with the model, and without --quant_type=1 they change nothing.
+// Files are checked with the model.
 absl::Status ReadPrecision(const Flags& flags, Options* options) {
   for (const char* flag : {"keep_dtype", "customize_dtypes", "op_precision_mode", "modify_mixlist"}) {
     if (flags.Given(flag) && flags.Get(flag).empty()) return Error(ErrorCode::E10004, {flag});
@@ -141,6 +142,7 @@ absl::Status ReadPrecision(const Flags& flags, Options* options) {
       return Error(ErrorCode::E10056,
                    {options->compression_conf.empty() ? "--quant_type=1" : "--compression_optimize_conf", absl::StrCat("--", flag, "=", name)});
     options->only_matrix_int8 = mode.only_matrix;
+    options->bfloat16 = mode.bfloat16;
     if (mode.mixed || options->precision_files.mixlist.empty()) return absl::OkStatus();
     return Error(ErrorCode::E10001, {options->precision_files.mixlist, "--modify_mixlist",
                                      absl::StrCat("The lists are those of the mixed modes; it needs --precision_mode=allow_mix_precision, "

@@ -52,6 +52,7 @@ struct Options {
   std::string calibration_folder;  // may be empty with int8: models that carry their own quantization
   PrecisionFiles precision_files;
   bool only_matrix_int8 = false;  // --precision_mode: operators other than convolutions and matrix products stay float
+  bool bfloat16 = false;          // --precision_mode: convolutions and matrix products that are not INT8 compute on bfloat16
   std::string export_fake_quant;  // ONNX file to write, or empty
   std::string quant_encodings;    // AIMET's JSON, or empty
   std::string compression_conf;   // --compression_optimize_conf; int8 is set with it

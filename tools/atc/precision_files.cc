@@ -93,14 +93,14 @@ absl::Status ReadKeepDtype(const std::string& path, const Graph& graph, Precisio
 }
 
 // What a list of data types asks for.
-enum class Precision { kOpen, kFloat, kInt8, kMixed };
+enum class Precision { kOpen, kFloat, kBFloat16, kInt8, kMixed };
 
 // Types of 32 and 64 bit integers and of booleans are not a choice of precision: kOpen.
 std::string ReadDtypes(absl::string_view text, size_t most, const char* what, std::vector<Precision>* precisions) {
   static const auto* const kTypes =
-      new std::map<std::string, Precision>{{"float16", Precision::kFloat},  {"float32", Precision::kFloat}, {"float", Precision::kFloat},
-                                           {"bfloat16", Precision::kFloat}, {"int8", Precision::kInt8},     {"uint8", Precision::kInt8},
-                                           {"int32", Precision::kOpen},     {"int64", Precision::kOpen},    {"bool", Precision::kOpen}};
+      new std::map<std::string, Precision>{{"float16", Precision::kFloat},     {"float32", Precision::kFloat}, {"float", Precision::kFloat},
+                                           {"bfloat16", Precision::kBFloat16}, {"int8", Precision::kInt8},     {"uint8", Precision::kInt8},
+                                           {"int32", Precision::kOpen},        {"int64", Precision::kOpen},    {"bool", Precision::kOpen}};
   const std::vector<absl::string_view> words = absl::StrSplit(text, ',', absl::SkipEmpty());
   if (words.empty()) return absl::StrCat(what, " names no data type");
   if (words.size() > most) return absl::StrCat(what, " names ", words.size(), " data types, the node has ", most);
@@ -109,7 +109,7 @@ std::string ReadDtypes(absl::string_view text, size_t most, const char* what, st
     if (type == kTypes->end()) {
       std::vector<std::string> known;
       for (const auto& row : *kTypes) known.push_back(row.first);
-      return absl::StrCat("'", word, "' is no data type of this chip: it computes in int8 or in float32, for which float16 and bfloat16 stand",
+      return absl::StrCat("'", word, "' is no data type of this chip: it computes in int8, bfloat16 or float32, for which float16 stands",
                           DidYouMean(word, known));
     }
     precisions->push_back(type->second);
@@ -117,10 +117,11 @@ std::string ReadDtypes(absl::string_view text, size_t most, const char* what, st
   return "";
 }
 
-// What all of them say.
+// What all of them say: bfloat16 among other floats, such as a bias of float32, is a float type.
 Precision Common(const std::vector<Precision>& precisions) {
   Precision common = Precision::kOpen;
-  for (const Precision precision : precisions) {
+  for (Precision precision : precisions) {
+    if (precision == Precision::kBFloat16) precision = Precision::kFloat;
     if (precision == Precision::kOpen || precision == common) continue;
     common = common == Precision::kOpen ? precision : Precision::kMixed;
   }
@@ -129,9 +130,17 @@ Precision Common(const std::vector<Precision>& precisions) {
 
 bool IsMatrix(const std::string& type) { return type == "Conv" || type == "Gemm" || type == "MatMul"; }
 
+// bfloat16 for what is multiplied; if that is not said, for the result.
+bool AsksForBFloat16(const Node& node, const std::vector<Precision>& in, const std::vector<Precision>& out) {
+  if (!IsMatrix(ir::OpName(node.op))) return false;
+  if (in.empty()) return !out.empty() && out[0] == Precision::kBFloat16;
+  return in[0] == Precision::kBFloat16 && (in.size() < 2 || in[1] == Precision::kBFloat16);
+}
+
 // Float activations, int8 weights and a float result.
 bool AsksForW8A16(const Node& node, const std::vector<Precision>& in, Precision out) {
-  if (!IsMatrix(ir::OpName(node.op)) || in.size() < 2 || in[0] != Precision::kFloat || in[1] != Precision::kInt8) return false;
+  const auto is_float = [](Precision precision) { return precision == Precision::kFloat || precision == Precision::kBFloat16; };
+  if (!IsMatrix(ir::OpName(node.op)) || in.size() < 2 || !is_float(in[0]) || in[1] != Precision::kInt8) return false;
   return out != Precision::kInt8 && (in.size() < 3 || in[2] != Precision::kInt8);
 }
 
@@ -164,7 +173,7 @@ std::string ReadCustom(absl::string_view line, const Graph& graph, PrecisionList
     if (wrong.empty() && !outputs.empty()) wrong = ReadDtypes(outputs, node.outputs.size(), "OutputDtype", &each_out);
     if (!wrong.empty()) break;
     Precision in = Common(each_in), out = Common(each_out);
-    for (std::set<std::string>* nodes_of_one : {&lists->int8_nodes, &lists->w8a16_nodes}) nodes_of_one->erase(node.name);
+    for (std::set<std::string>* nodes_of_one : {&lists->int8_nodes, &lists->w8a16_nodes, &lists->bfloat16_nodes}) nodes_of_one->erase(node.name);
     if (AsksForW8A16(node, each_in, out)) {
       lists->w8a16_nodes.insert(node.name);
       lists->float_nodes.erase(node.name);
@@ -174,10 +183,11 @@ std::string ReadCustom(absl::string_view line, const Graph& graph, PrecisionList
     if (out == Precision::kOpen) out = in;
     if (in == Precision::kMixed || out == Precision::kMixed || in != out) {
       return absl::StrCat("node '", node.name,
-                          "': this chip computes a node in INT8 or in FP32, from its inputs to its outputs; name one of them for all");
+                          "': this chip computes a node in INT8 or in float, from its inputs to its outputs; name one of them for all");
     }
     if (in == Precision::kInt8) lists->int8_nodes.insert(node.name);
     if (in == Precision::kFloat) lists->float_nodes.insert(node.name);
+    if (in == Precision::kFloat && AsksForBFloat16(node, each_in, each_out)) lists->bfloat16_nodes.insert(node.name);
   }
   return wrong;
 }

@@ -1,5 +1,6 @@
 // The files that choose precisions node by node: --keep_dtype, --customize_dtypes, --op_precision_mode, --modify_mixlist. Floor 5. Their forms
-// and their order of precedence are those of ATC; this chip computes in INT8 or in FP32, so float16 and bfloat16 stand for FP32.
+// and their order of precedence are those of ATC; this chip computes in INT8, in FP32 and, convolutions and matrix products with constant weights,
+// on bfloat16. float16 stands for FP32, and so does bfloat16 for other operators.
 #ifndef OMKIT_TOOLS_ATC_PRECISION_FILES_H_
 #define OMKIT_TOOLS_ATC_PRECISION_FILES_H_
 
@@ -20,7 +21,8 @@ struct PrecisionFiles {
 
 // What the files ask for, by names of the imported network's nodes and types of its operators.
 struct PrecisionLists {
-  std::set<std::string> float_nodes;
+  std::set<std::string> float_nodes;                           // not INT8; FP32 but for those that are among bfloat16_nodes too
+  std::set<std::string> bfloat16_nodes;                        // by --customize_dtypes
   std::set<std::string> int8_nodes;                            // by --customize_dtypes, which beats everything else
   std::set<std::string> w8a16_nodes;                           // the same: float activations, int8 weights
   std::set<std::string> float_types, white_types, grey_types;  // by --modify_mixlist: the black list and the two others

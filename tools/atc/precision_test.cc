@@ -1,10 +1,12 @@
-// Which nodes become INT8 under the flags that choose precisions: --precision_mode(_v2), --modify_mixlist, --op_precision_mode, --keep_dtype,
+// Which nodes become INT8, and which compute on bfloat16, under the flags that choose precisions: --precision_mode(_v2), --modify_mixlist,
+// --op_precision_mode, --keep_dtype,
 // --customize_dtypes.
 #include <stdlib.h>
 
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -87,6 +89,7 @@ class PrecisionTest : public testing::Test {
     return absl::StrCat(absl::StrJoin(names, " "), weights_only.empty() ? "" : "; ", absl::StrJoin(weights_only, " "));
   }
 
+  std::string BFloat16Steps() const { return out_.substr(out_.find("bfloat16_steps["), 17); }
   // "int8_steps[N]" of the model information that was printed.
   std::string Steps() const { return out_.substr(out_.find("int8_steps["), 13); }
 
@@ -168,9 +171,9 @@ TEST_F(PrecisionTest, ErrorsSayWhatToDo) {
       {{"--customize_dtypes=@conv1:float16"}, "Line 1: a line is 'NODE::InputDtype:T"},
       {{"--customize_dtypes=@conv1::InputDtype:float61"}, "'float61' is no data type of this chip"},
       {{"--customize_dtypes=@conv1::InputDtype:int8,int8,int32,int8"}, "InputDtype names 4 data types, the node has 2"},
-      {{"--customize_dtypes=@conv1::InputDtype:int8,float16"}, "node 'conv1': this chip computes a node in INT8 or in FP32"},
-      {{"--customize_dtypes=@conv1::InputDtype:float16,OutputDtype:int8"}, "node 'conv1': this chip computes a node in INT8 or in FP32"},
-      {{"--customize_dtypes=@conv1::InputDtype:float16,int8,OutputDtype:int8"}, "node 'conv1': this chip computes a node in INT8 or in FP32"},
+      {{"--customize_dtypes=@conv1::InputDtype:int8,float16"}, "node 'conv1': this chip computes a node in INT8 or in float"},
+      {{"--customize_dtypes=@conv1::InputDtype:float16,OutputDtype:int8"}, "node 'conv1': this chip computes a node in INT8 or in float"},
+      {{"--customize_dtypes=@conv1::InputDtype:float16,int8,OutputDtype:int8"}, "node 'conv1': this chip computes a node in INT8 or in float"},
       {{"--customize_dtypes=@tail::InputDtype:int8,OutputDtype:int8"}, "is to run in INT8, but this chip has no INT8 kernel for it"},
   };
   for (const auto& c : cases) {
@@ -205,6 +208,53 @@ TEST_F(PrecisionTest, WithoutInt8EverythingIsFloat) {
   EXPECT_TRUE(absl::StrContains(out_, "(E10057): --customize_dtypes with int8 and --quant_type=1 can only be used together.")) << out_;
   EXPECT_EQ(Run({"--keep_dtype=@conv9\n"}), 1);
   EXPECT_TRUE(absl::StrContains(out_, "the model has no node 'conv9'")) << out_;
+}
+
+// The model's layers are conv1 and conv2, behind the sigmoid that INT8 takes along.
+TEST_F(PrecisionTest, DecidesWhatComputesOnBFloat16) {
+  const char kMode[] = "--precision_mode=allow_mix_precision_bf16";
+  const struct {
+    Arguments arguments;
+    const char *floats, *beside_int8;  // bfloat16 steps without and with --quant_type=1
+  } cases[] = {
+      {{}, "0", "0"},
+      {{"--precision_mode=allow_mix_precision"}, "0", "0"},
+      {{kMode}, "2", "0"},
+      {{"--precision_mode_v2=mixed_bfloat16"}, "2", "0"},
+      {{kMode, "--keep_dtype=@conv1\n"}, "1", "0"},
+      {{kMode, "--op_precision_mode=@[ByOpType]\nConv2D=high_precision\n"}, "0", "0"},
+      {{kMode, "--modify_mixlist=@{\"black-list\": {\"to-add\": [\"Conv\"]}}"}, "0", "0"},
+      {{kMode, "--modify_mixlist=@{\"white-list\": {\"to-remove\": [\"Conv\"]}}"}, "0", "0"},
+      {{"--customize_dtypes=@conv2::InputDtype:bfloat16,bfloat16,OutputDtype:bfloat16\n"}, "1", "1"},
+      {{"--customize_dtypes=@OpType::Conv:InputDtype:bfloat16,OutputDtype:float32\n"}, "2", "2"},
+      {{"--customize_dtypes=@OpType::Conv:OutputDtype:bfloat16\nconv1::InputDtype:float32"}, "1", "1"},
+      {{kMode, "--customize_dtypes=@conv1::InputDtype:float32\n"}, "1", "0"},
+      {{kMode, "--keep_dtype=@conv1\n", "--customize_dtypes=@conv1::InputDtype:bfloat16,bfloat16\n"}, "2", "1"},
+  };
+  for (const auto& c : cases) {
+    const std::string what = absl::StrJoin(c.arguments, " ");
+    Arguments floats = c.arguments;
+    floats.push_back("--display_model_info=1");
+    ASSERT_EQ(Run(floats), 0) << what << "\n" << out_;
+    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", c.floats, "]")) << what;
+    ASSERT_EQ(RunInt8(c.arguments), 0) << what << "\n" << out_;
+    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", c.beside_int8, "]")) << what;
+    // The recipe says which, without the flags.
+    ASSERT_EQ(Run({"--quant_type=1", "--quant_recipe=" + Path("recipe"), "--display_model_info=1"}), 0) << out_;
+    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", c.beside_int8, "]")) << what;
+  }
+}
+
+// What the search takes out of INT8 is on bfloat16 where the mode says so: as many layers as the target asks for, counted in the offline model.
+TEST_F(PrecisionTest, LayersThatLeaveInt8ComputeOnBFloat16) {
+  for (const char* layers : {"1", "2"}) {
+    ASSERT_EQ(Run({"--precision_mode=allow_mix_precision_bf16", "--quant_type=1", "--calibrate_tool_path=" + Path("x.bin"),
+                   absl::StrCat("--accuracy_target=metric>=", layers), "--accuracy_metric=sh -c 'grep -ao precision.:.bfloat16 {om} | wc -l'",
+                   "--display_model_info=1"}),
+              0)
+        << out_;
+    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", layers, "]"));
+  }
 }
 
 TEST_F(PrecisionTest, AModelsOwnQuantizationIsKeptWithAWarning) {

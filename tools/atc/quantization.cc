@@ -144,10 +144,16 @@ void SetPrecision(const Options& options, const PrecisionLists& lists, passes::Q
 
 }  // namespace
 
-absl::Status CheckPrecisionWithoutInt8(const Options& options, const ir::Graph& graph) {
+absl::Status ReadBFloat16(const Options& options, const ir::Graph& graph, passes::BFloat16Policy* policy) {
   PrecisionLists lists;
   OMKIT_RETURN_IF_ERROR(ReadPrecisionFiles(options.precision_files, graph, &lists));
-  if (!lists.int8_nodes.empty() || !lists.w8a16_nodes.empty()) return Error(ErrorCode::E10057, {"customize_dtypes with int8", "quant_type=1"});
+  const bool asks_for_int8 = !lists.int8_nodes.empty() || !lists.w8a16_nodes.empty();
+  if (!options.int8 && asks_for_int8) return Error(ErrorCode::E10057, {"customize_dtypes with int8", "quant_type=1"});
+  policy->all = options.bfloat16;
+  policy->nodes = std::move(lists.bfloat16_nodes);
+  policy->keep_nodes = std::move(lists.float_nodes);
+  policy->keep_types = std::move(lists.float_types);
+  policy->grey_types = std::move(lists.grey_types);
   return absl::OkStatus();
 }
 

@@ -22,8 +22,9 @@ using CompileRecipe = std::function<absl::StatusOr<runtime::Program>(const passe
 absl::Status ReadQuantizeOptions(const Options& options, const frontends::AippConfig& aipp, const ir::Graph& graph, CompileRecipe compile,
                                  QuantizeOptions* quantize, absl::Status* data_error);
 
-// Checks the files of --keep_dtype and its like for a network that is not quantized, where everything they can ask for is so already.
-absl::Status CheckPrecisionWithoutInt8(const Options& options, const ir::Graph& graph);
+// Which layers are to compute on bfloat16, by the mode and the files of --keep_dtype and its like. Errors have codes of errors.h; int8 in these
+// files without --quant_type=1 is one.
+absl::Status ReadBFloat16(const Options& options, const ir::Graph& graph, passes::BFloat16Policy* policy);
 
 }  // namespace omkit::atc
 

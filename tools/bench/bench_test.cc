@@ -145,10 +145,11 @@ TEST_F(BenchTest, ErrorsNameTheFile) {
 TEST(Report, KernelsKnowTheirPeak) {
   Machine machine;
   machine.cores = 2;
-  machine.peak = {400, 100};
+  machine.peak = {400, 100, 200};
   EXPECT_EQ(PeakOf(machine, "conv_u8.avx2", 1), 400);
   EXPECT_EQ(PeakOf(machine, "dwconv_u8.avx2", 2), 800);
   EXPECT_EQ(PeakOf(machine, "conv_f32.avx2", 8), 200);
+  EXPECT_EQ(PeakOf(machine, "conv_bf16.avx512vnni", 1), 200);
   EXPECT_EQ(PeakOf(machine, "copy.avx2", 1), 0);
 }
 

@@ -26,8 +26,9 @@ constexpr int kChains = 12;  // hides a latency of 4 to 6 cycles at two instruct
     Type c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero, c8 = zero, c9 = zero, c10 = zero, c11 = zero; \
     for (int64_t i = 0; i < kRounds; ++i) {                                                                                                    \
       OMKIT_DO(text, c0)                                                                                                                       \
-      OMKIT_DO(text, c1) OMKIT_DO(text, c2) OMKIT_DO(text, c3) OMKIT_DO(text, c4) OMKIT_DO(text, c5) OMKIT_DO(text, c6) OMKIT_DO(text, c7)     \
-          OMKIT_DO(text, c8) OMKIT_DO(text, c9) OMKIT_DO(text, c10) OMKIT_DO(text, c11)                                                        \
+      OMKIT_DO(text, c1)                                                                                                                       \
+      OMKIT_DO(text, c2) OMKIT_DO(text, c3) OMKIT_DO(text, c4) OMKIT_DO(text, c5) OMKIT_DO(text, c6) OMKIT_DO(text, c7) OMKIT_DO(text, c8)     \
+          OMKIT_DO(text, c9) OMKIT_DO(text, c10) OMKIT_DO(text, c11)                                                                           \
     }                                                                                                                                          \
   }
 
@@ -45,6 +46,7 @@ struct Row {
 #define OMKIT_ZMM __attribute__((target("avx512f")))
 OMKIT_LOOP(DotZmm, OMKIT_ZMM, __m512i, _mm512_setzero_si512(), "vpdpbusd %2, %3, %0")
 OMKIT_LOOP(FmaZmm, OMKIT_ZMM, __m512, _mm512_setzero_ps(), "vfmadd231ps %2, %3, %0")
+OMKIT_LOOP(DotPairsZmm, OMKIT_ZMM, __m512, _mm512_setzero_ps(), "vdpbf16ps %2, %3, %0")
 #undef OMKIT_DO
 #define OMKIT_DO(text, c) __asm__ volatile(text : "+x"(c), "=&x"(t) : "x"(a), "x"(b));
 OMKIT_LOOP(DotYmm, OMKIT_YMM, __m256i, _mm256_setzero_si256(), "%{vex%} vpdpbusd %2, %3, %0")
@@ -85,7 +87,13 @@ double BestRate(void (*loop)(), double operations) {
 
 Peak MeasurePeak(Isa isa) {
   for (const Row& row : kRows) {
-    if (row.isa == isa) return {BestRate(row.int8, row.int8_operations), BestRate(row.f32, row.f32_operations)};
+    if (row.isa != isa) continue;
+    Peak peak = {BestRate(row.int8, row.int8_operations), BestRate(row.f32, row.f32_operations), 0};
+    peak.bf16 = peak.f32;
+#if defined(__x86_64__)
+    if (isa == Isa::kAvx512Vnni && __builtin_cpu_supports("avx512bf16")) peak.bf16 = BestRate(DotPairsZmm, 64);
+#endif
+    return peak;
   }
   return {};
 }

@@ -10,11 +10,12 @@ namespace omkit::bench {
 struct Peak {
   double int8 = 0;
   double f32 = 0;
+  double bf16 = 0;  // FP32's where no instruction multiplies bfloat16
 };
 
 // Independent chains of the tier's own multiply-add instructions on registers, the best of many bursts of about a millisecond, which a
 // busy machine rarely interrupts. INT8: VPDPBUSD (avx512vnni, avxvnni), VPMADDUBSW + VPMADDWD + VPADDD (avx2), SDOT (dotprod), USMMLA (i8mm),
-// SMULL + SMLAL2 + SADALP (neon). FP32: FMA. Zeros for kGeneric. The CPU must support `isa`.
+// SMULL + SMLAL2 + SADALP (neon). FP32: FMA. BF16: VDPBF16PS (avx512vnni with AVX512-BF16). Zeros for kGeneric. The CPU must support `isa`.
 Peak MeasurePeak(Isa isa);
 
 }  // namespace omkit::bench

@@ -106,13 +106,17 @@ Machine DescribeMachine() {
 }
 
 double PeakOf(const Machine& machine, const std::string& kernel, int threads) {
-  const double one = absl::StrContains(kernel, "_u8") ? machine.peak.int8 : absl::StrContains(kernel, "_f32") ? machine.peak.f32 : 0;
+  const double one = absl::StrContains(kernel, "_u8")     ? machine.peak.int8
+                     : absl::StrContains(kernel, "_f32")  ? machine.peak.f32
+                     : absl::StrContains(kernel, "_bf16") ? machine.peak.bf16
+                                                          : 0;
   return one * std::min(threads, machine.cores);
 }
 
 void PrintReport(const Machine& machine, const std::vector<Result>& results, std::ostream& out) {
   out << absl::StrFormat("machine  %s, %d cores, tier %s\n", machine.cpu.empty() ? "unknown CPU" : machine.cpu, machine.cores, machine.isa);
-  out << absl::StrFormat("peak     of one core: %.1f GOPS INT8, %.1f GFLOPS FP32\n\n", machine.peak.int8, machine.peak.f32);
+  out << absl::StrFormat("peak     of one core: %.1f GOPS INT8, %.1f GFLOPS FP32, %.1f GFLOPS BF16\n\n", machine.peak.int8, machine.peak.f32,
+                         machine.peak.bf16);
   out << "threads  executions    min ms    p50 ms    p90 ms    p99 ms   mean ms   per s    Gop/s  load ms  peak MiB  model\n";
   for (const Result& result : results) {
     const runtime::LatencyStatistics& latency = result.latency;
@@ -130,7 +134,7 @@ void PrintReport(const Machine& machine, const std::vector<Result>& results, std
 std::string JsonReport(const Machine& machine, const std::vector<Result>& results) {
   Json json = {
       {"machine", {{"cpu", Text(machine.cpu)}, {"cores", machine.cores}, {"isa", machine.isa}}},
-      {"peak_of_one_core", {{"int8_gops", machine.peak.int8}, {"f32_gops", machine.peak.f32}}},
+      {"peak_of_one_core", {{"int8_gops", machine.peak.int8}, {"f32_gops", machine.peak.f32}, {"bf16_gops", machine.peak.bf16}}},
       {"results", Json::array()},
   };
   for (const Result& result : results) json["results"].push_back(ResultJson(machine, result));
