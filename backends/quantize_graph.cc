@@ -436,7 +436,7 @@ absl::Status WriteDownFollowers(const passes::QuantizePolicy& policy, const ir::
   return absl::OkStatus();
 }
 
-// Nor does it need the flags that chose bfloat16.
+// And without the flags that chose bfloat16: float layers that have it, by name.
 void WriteDownBFloat16(const ir::Graph& graph, Recipe* recipe) {
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.node_limit()); ++id) {
     if (!graph.alive(id) || !passes::ComputesOnBFloat16(graph, graph.node(id))) continue;
