@@ -16,6 +16,8 @@ struct UnitSource {
   int64_t stride, taps, tap_stride, channels;
 };
 
+constexpr int kSpareTilePixels = 3;
+
 // Strides and steps in cells. Weights are panels [taps_y][taps_x][pairs][16] of two bfloat16.
 struct TileArgs {
   const Cell* in;
@@ -28,7 +30,7 @@ struct TileArgs {
   int64_t residual_stride;
   float* out;
   int64_t out_stride;
-  int pixels;  // at most tile_pixels; of the input one more may be read
+  int pixels;  // at most tile_pixels; of the input kSpareTilePixels more may be read
   int lanes;   // output channels, at most 16 * tile_panels
   float act_min, act_max;
 };

@@ -51,14 +51,12 @@ struct Products {
   }
 };
 
-// One pixel is read at most that was not asked for.
 void RunTile(const TileArgs& d) {
   alignas(64) float sums[kTilePixels * kWidth];
   if constexpr (kTilePixels == 2) {
     SumTile<Products, 2, 1>(d, sums);
   } else {
-    if (d.pixels > 4) SumTile<Products, kTilePixels, 1>(d, sums);
-    else if (d.pixels > 2) SumTile<Products, 4, 1>(d, sums);
+    if (d.pixels > 2) SumTile<Products, kTilePixels, 1>(d, sums);
     else SumTile<Products, 2, 1>(d, sums);
   }
   Finish(d, sums, 1);

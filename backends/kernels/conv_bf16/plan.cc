@@ -10,11 +10,11 @@ struct Chunk {
   double rows, columns;
 };
 
-// A chunk, one pixel more that a tile may read, and the vectors that packing writes behind the last unit.
+// A chunk, the pixels more that a tile may read, and the vectors that packing writes behind the last unit.
 double Values(const ConvF32Params& p, const Unit& unit, const Chunk& c) {
   const double rows = p.kernel_h == 1 || c.rows == 1 ? c.rows * p.kernel_h : (c.rows - 1) * p.stride_h + (p.kernel_h - 1.0) * p.dilation_h + 1;
   const double columns = unit.joined ? c.columns : (c.columns - 1) * p.stride_w + (p.kernel_w - 1.0) * p.dilation_w + 1;
-  return (rows * columns + (unit.joined ? 1 : p.stride_w)) * 2 * static_cast<double>(unit.pairs) + 64;
+  return (rows * columns + kSpareTilePixels * (unit.joined ? 1.0 : p.stride_w)) * 2 * static_cast<double>(unit.pairs) + 64;
 }
 
 }  // namespace

@@ -70,8 +70,6 @@ void Finish(const TileArgs& d, const float* sums, int panels) {
       for (int i = 0; i < d.pixels; ++i, from += panels * kWidth, to += d.out_stride, residual += d.residual_stride) {
         StoreSome(to, ClampTo(Flushed(Load(from) + Flushed(LoadSome(residual, lanes))), lo, hi), lanes);
       }
-    } else if (lanes == kWidth) {
-      for (int i = 0; i < d.pixels; ++i, from += panels * kWidth, to += d.out_stride) Store(to, ClampTo(Load(from), lo, hi));
     } else {
       for (int i = 0; i < d.pixels; ++i, from += panels * kWidth, to += d.out_stride) StoreSome(to, ClampTo(Load(from), lo, hi), lanes);
     }
@@ -80,9 +78,12 @@ void Finish(const TileArgs& d, const float* sums, int panels) {
 
 template <typename Products>
 void PackUnits(const UnitSource& s, int64_t units, int64_t pairs, Cell* to) {
-  const int64_t run = s.taps * s.channels;
   const bool solid = s.taps == 1 || s.tap_stride == s.channels;
-  if (solid && s.stride == run && run % 2 == 0) return Products::PackRun(s.from, units * run, to);
+  int64_t run = s.taps * s.channels;
+  if (solid && s.stride == run && run % 2 == 0) {
+    run *= units;
+    units = 1;
+  }
   float joined[64];
   for (int64_t u = 0; u < units; ++u, to += pairs * Products::kCellsOfPair) {
     const float* from = s.from + u * s.stride;

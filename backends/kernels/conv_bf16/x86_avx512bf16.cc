@@ -35,32 +35,36 @@ struct Products {
 
 constexpr int kTilePixels = 14;
 
-template <int kPanels>
-OMKIT_INLINE void SumPixels(const TileArgs& d, float* sums) {
-  // A single panel is rare: it does without the widths of one row of one image and of images of 7 x 7.
-  switch (kPanels == 1 ? (d.pixels + 1) / 2 * 2 : d.pixels) {
-    case 1: return SumTile < Products, kPanels == 1 ? 2 : 1, kPanels > (d, sums);
-    case 2: return SumTile<Products, 2, kPanels>(d, sums);
+// Tiles of all widths would take more code than they are worth; those of one panel are rare.
+OMKIT_INLINE void SumTwoPanels(const TileArgs& d, float* sums) {
+  switch (d.pixels) {
+    case 1: return SumTile<Products, 1, 2>(d, sums);
+    case 2: return SumTile<Products, 2, 2>(d, sums);
     case 3:
-    case 4: return SumTile<Products, 4, kPanels>(d, sums);
+    case 4: return SumTile<Products, 4, 2>(d, sums);
     case 5:
-    case 6: return SumTile<Products, 6, kPanels>(d, sums);
-    case 7: return SumTile < Products, kPanels == 1 ? 8 : 7, kPanels > (d, sums);
-    case 8: return SumTile<Products, 8, kPanels>(d, sums);
+    case 6:
+    case 7: return SumTile<Products, 7, 2>(d, sums);
+    case 8: return SumTile<Products, 8, 2>(d, sums);
     case 9:
-    case 10: return SumTile<Products, 10, kPanels>(d, sums);
+    case 10: return SumTile<Products, 10, 2>(d, sums);
     case 11:
-    case 12: return SumTile<Products, 12, kPanels>(d, sums);
-    default: return SumTile<Products, kTilePixels, kPanels>(d, sums);
+    case 12: return SumTile<Products, 12, 2>(d, sums);
+    default: return SumTile<Products, kTilePixels, 2>(d, sums);
   }
 }
+OMKIT_INLINE void SumOnePanel(const TileArgs& d, float* sums) {
+  if (d.pixels <= 4) SumTile<Products, 4, 1>(d, sums);
+  else if (d.pixels <= 8) SumTile<Products, 8, 1>(d, sums);
+  else if (d.pixels <= 10) SumTile<Products, 10, 1>(d, sums);
+  else SumTile<Products, kTilePixels, 1>(d, sums);
+}
 
-// One pixel is read at most that was not asked for.
 void RunTile(const TileArgs& d) {
   alignas(64) float sums[kTilePixels * 2 * kWidth];
   const int panels = d.lanes > kWidth ? 2 : 1;
-  if (panels == 2) SumPixels<2>(d, sums);
-  else SumPixels<1>(d, sums);
+  if (panels == 2) SumTwoPanels(d, sums);
+  else SumOnePanel(d, sums);
   Finish(d, sums, panels);
 }
 
