@@ -3,10 +3,16 @@
 #include <limits>
 
 #include "backends/kernels/matmul_u8/matmul_u8.h"
+#include "backends/kernels/matmul_u8/walk.h"
 #include "backends/kernels/tier_agreement.h"
 #include "base/quant.h"
 
 namespace omkit::kernels {
+namespace avxvnni_evex {
+void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns);
+void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms);
+void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end);
+}  // namespace avxvnni_evex
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
@@ -96,6 +102,28 @@ TEST_F(MatMulU8Test, EqualsSumsOfCenteredProductsOnEveryTier) {
     ASSERT_EQ(bytes, Reference(c)) << "case " << i;
   }
 }
+
+#if defined(__x86_64__)
+// The avxvnni source where only AVX512-VNNI has its instructions.
+TEST_F(MatMulU8Test, EqualsSumsOfCenteredProductsByAvxVnni) {
+  if (!CpuSupports(Isa::kAvx512Vnni)) GTEST_SKIP() << "skipped: this machine has no AVX512-VNNI";
+  static runtime::KernelDef row = *runtime::FindKernel(MatMulU8Kernel(Isa::kAvx2));
+  row.name = "matmul_u8.avxvnni_evex";
+  row.run = [](const runtime::Step& step, const runtime::KernelContext& c) {
+    WalkMatMulU8({step.params.data(), c.operands, c.scratch, c.state, c.thread, c.threads},
+                 {avxvnni_evex::PackMatMulU8, avxvnni_evex::RowTermsMatMulU8, avxvnni_evex::MultiplyMatMulU8});
+  };
+  ASSERT_EQ(runtime::RegisterKernel(&row), absl::OkStatus());
+  Random random(72);
+  for (int i = 0; i < 150; ++i) {
+    const Case c = RandomCase(random, i % 3);
+    StepRunner runner(row.name, runtime::ParamBytes(c.p));
+    for (const std::vector<uint8_t>* operand : {&c.a, &c.b, &c.out}) runner.Add(runtime::Space::kArena, *operand);
+    ASSERT_EQ(runner.Run(1 + i % 3), absl::OkStatus());
+    ASSERT_EQ(runner.Bytes(2), Reference(c)) << "case " << i;
+  }
+}
+#endif
 
 TEST_F(MatMulU8Test, LongestSumsStayInsideInt32) {
   const int64_t a[2] = {1, kLongestMatMulU8}, b[2] = {kLongestMatMulU8, 1}, out[2] = {1, 1};
