@@ -16,19 +16,25 @@ absl::Status LowerGraph(absl::string_view soc_version, const ir::Graph& graph, P
     program.soc_version = soc;
     return program;
   });
+  const auto backend_of = [&](const ir::Node& node) -> const Backend* {
+    for (const Backend* backend : backends) {
+      if (backend->Supports(graph, node)) return backend;
+    }
+    return nullptr;
+  };
   OMKIT_ASSIGN_OR_RETURN(const std::vector<ir::NodeId> order, graph.TopologicalOrder());
   for (ir::NodeId id : order) {
     const ir::Node& node = graph.node(id);
     if (builder.Absorbed(id)) continue;
-    for (const Backend* backend : backends) {
-      if (!backend->Supports(graph, node)) continue;
-      if (backend != backends.front()) Log(LogLevel::kDebug, absl::StrCat(Describe(node), " runs on backend ", backend->name()));
-      builder.BeginLayer(node);
-      OMKIT_RETURN_IF_ERROR(Annotate(backend->Lower(node, builder), absl::StrCat(backend->name(), ": ", Describe(node))));
-      builder.EndLayer(node);
-      break;
-    }
+    const Backend* const backend = backend_of(node);
+    if (backend == nullptr) continue;
+    if (backend != backends.front()) Log(LogLevel::kDebug, absl::StrCat(Describe(node), " runs on backend ", backend->name()));
+    builder.SetBackendTakes([&](const ir::Node& other) { return backend_of(other) == backend; });
+    builder.BeginLayer(node);
+    OMKIT_RETURN_IF_ERROR(Annotate(backend->Lower(node, builder), absl::StrCat(backend->name(), ": ", Describe(node))));
+    builder.EndLayer(node);
   }
+  builder.SetBackendTakes(nullptr);
   return absl::OkStatus();
 }
 

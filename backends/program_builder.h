@@ -75,6 +75,10 @@ class ProgramBuilder {
   // Declares that the value lies there: a new place, or a view into another value's.
   void Bind(ir::ValueId v, const Place& place) { places_[v] = place; }
 
+  // Whether the backend that lowers the current node lowers this one, too: only then may one step do the work of both.
+  bool BackendTakes(const ir::Node& node) const { return !backend_takes_ || backend_takes_(node); }
+  void SetBackendTakes(std::function<bool(const ir::Node&)> backend_takes) { backend_takes_ = std::move(backend_takes); }
+
   // The node's work is in the steps of a node before it: LowerGraph passes it over.
   void Absorb(ir::NodeId node) { absorbed_.insert(node); }
   bool Absorbed(ir::NodeId node) const { return absorbed_.count(node) > 0; }
@@ -151,6 +155,7 @@ class ProgramBuilder {
   Variant others_;
   VariantOfNode variants_;
   CompileBody compile_body_;
+  std::function<bool(const ir::Node&)> backend_takes_;
   std::map<ir::ValueId, Place> places_;
   std::set<ir::NodeId> absorbed_;
   std::vector<ir::ValueId> made_;  // by the current layer

@@ -185,12 +185,13 @@ absl::Status Lower(const Match& m, ProgramBuilder& builder) {
 }  // namespace
 
 absl::StatusOr<bool> LowerQuantizedAttention(const Node& node, ProgramBuilder& builder) {
-  if (const std::optional<Match> whole = Find(builder.graph(), node)) {
+  const std::optional<Match> whole = Find(builder.graph(), node);
+  if (whole && builder.BackendTakes(*whole->by_keys)) {
     OMKIT_RETURN_IF_ERROR(Lower(*whole, builder));
     return true;
   }
   const std::optional<Match> begun = FindFrom(builder.graph(), node);
-  if (!begun) return false;
+  if (!begun || !builder.BackendTakes(*begun->by_values)) return false;
   for (const Node* between : {begun->dequantize, begun->choice, begun->softmax, begun->quantize}) {
     if (between != nullptr) builder.Absorb(between->id);
   }

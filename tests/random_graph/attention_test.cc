@@ -5,7 +5,9 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "backends/backend.h"
 #include "backends/compile.h"
+#include "backends/npu_int8/npu_int8.h"
 #include "backends/run_side.h"
 #include "gtest/gtest.h"
 #include "ir/evaluate.h"
@@ -131,15 +133,17 @@ ValueId Quantized(Net& net, ValueId* scores) {
   return net.Op(OpKind::kDequantize, {net.Typed(net.Op(OpKind::kTranspose, {y}, turn), Shape{batch, rows, heads, values}, 0.01f, 130)});
 }
 
-std::vector<Tensor> Execute(std::unique_ptr<ir::Graph> graph, const std::vector<Tensor>& inputs, int* attentions) {
-  auto program = Compile(std::move(graph), {});
+std::vector<Tensor> Execute(std::unique_ptr<ir::Graph> graph, const std::vector<Tensor>& inputs, int* attentions,
+                            const CompileOptions& options = {}) {
+  auto program = Compile(std::move(graph), options);
   EXPECT_TRUE(program.ok()) << program.status();
   if (!program.ok()) return {};
   for (const runtime::Step& step : program->steps) *attentions += step.kernel.find("attention_") != std::string::npos ? 1 : 0;
   RegisterAllKernels();
-  runtime::ModelOptions options;
-  options.threads = 2;
-  const auto model = runtime::Model::Load(*runtime::LoadedOmFrom(*std::move(program)), options);
+  runtime::ModelOptions model_options;
+  model_options.threads = 2;
+  model_options.check_soc = false;
+  const auto model = runtime::Model::Load(*runtime::LoadedOmFrom(*std::move(program)), model_options);
   EXPECT_TRUE(model.ok()) << model.status();
   std::vector<Tensor> results;
   std::vector<const void*> in;
@@ -190,6 +194,40 @@ TEST(Attention, OneQuantizedStepGivesTheBitsOfThree) {
   }
   EXPECT_EQ(fused, kNets);
   EXPECT_EQ(apart, 0);
+}
+
+// A plugin's backend that takes the products of shares, as npu_int8 lowers them.
+class TakesSharesOnly : public Backend {
+ public:
+  const char* name() const override { return "takes_shares_only"; }
+  bool Supports(const ir::Graph& graph, const ir::Node& node) const override {
+    const ir::Node* producer = node.op == OpKind::kMatMul ? graph.Producer(node.inputs[0]) : nullptr;
+    return producer != nullptr && producer->op == OpKind::kQuantize && graph.Producer(producer->inputs[0]) != nullptr;
+  }
+  bool SupportsInt8(const ir::Graph&, const ir::Node&) const override { return false; }
+  absl::Status Lower(const ir::Node& node, ProgramBuilder& builder) const override { return npu_int8::NpuInt8Backend().Lower(node, builder); }
+};
+
+TEST(Attention, StaysThreeStepsWhereTwoBackendsShareIt) {
+  static const TakesSharesOnly plugin;
+  CompileOptions options;
+  options.soc_version = "npu-int8-generic";
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    Net net(seed + 700);
+    ValueId scores;
+    net.graph->MarkOutput(Quantized(net, &scores));
+    ASSERT_TRUE(ir::InferGraph(*net.graph).ok());
+    int fused = 0, apart = 0;
+    const auto one = Execute(net.graph->Clone(), net.inputs, &fused);
+    AddBackend(options.soc_version, &plugin);
+    const auto three = Execute(std::move(net.graph), net.inputs, &apart, options);
+    EXPECT_EQ(fused, 1);
+    EXPECT_EQ(apart, 0);
+    ASSERT_EQ(one.size(), 1u);
+    ASSERT_EQ(three.size(), 1u);
+    EXPECT_EQ(std::memcmp(one[0].raw(), three[0].raw(), one[0].bytes()), 0);
+  }
 }
 
 // Whoever else reads shares or scores must have them; two attentions, one of which asks with the shares of the other, are not one step each.
