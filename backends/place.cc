@@ -153,8 +153,8 @@ bool ReadsRowRuns(const ir::Graph& graph, const ir::Node& node) {
   const TensorType& x = graph.value(node.inputs[0]).type;
   const auto window = ir::WindowOf(graph, node);
   if (SizeOf(x.dtype) != 1 || x.shape.rank() != 4 || !window.ok() || window->dilation[2] != 1) return false;
-  const int64_t channels = x.shape.dim(1);
-  return RoundUp(window->kernel[2] * channels, 4) < window->kernel[2] * RoundUp(channels, 4);
+  const int64_t channels = x.shape.dim(1), run = window->kernel[2] * channels, apart = window->kernel[2] * RoundUp(channels, 4);
+  return RoundUp(run, 4) < apart || (RoundUp(run, 4) == apart && run % 4 == 1 && window->kernel[1] > 1);
 }
 
 Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {

@@ -171,6 +171,12 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   OMKIT_ASSIGN_OR_RETURN(const std::vector<int32_t> folded, FoldedBias(w, bias, x.quant.zero_point[0], layer.oc));
   const std::vector<float> multipliers = ir::AccumulatorMultipliers(x.quant, w.type().quant, out_scale, layer.oc);
   const Isa isa = builder.isa();
+  if (arrays.size() == 1 && kernels::ConvU8GathersTails(isa, layer.ic_per_group, layer.kernel_h, layer.kernel_w, layer.groups)) {
+    params.gathers_tails = 1;
+    arrays[0] = kernels::GatherConvU8Tails(arrays[0].data(), layer.oc, layer.ic_per_group, layer.kernel_h);
+    layer.ic_per_group = kernels::ConvU8TailedChannels(layer.ic_per_group, layer.kernel_h);
+    layer.kernel_h = 1;
+  }
   std::vector<BlockId> operands = {layer.in.block, builder.AddWeights(PackWeights(isa, layer, arrays[0])), builder.AddWeights(folded),
                                    builder.AddWeights(multipliers), layer.out.block};
   if (layer.has_residual) operands.push_back(layer.residual.block);

@@ -87,6 +87,9 @@ struct Steps {
           int64_t{layout->slots} * layout->step_bytes};
 }
 
+// Kernel rows whose last bytes are gathered: they fill at most two steps.
+constexpr int64_t kMostTailRows = 8;
+
 // Which step of which block packed remainders belong to.
 struct ConvU8RemainderHead {
   int32_t block;  // of all groups

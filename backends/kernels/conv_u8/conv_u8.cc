@@ -42,7 +42,12 @@ absl::Status Verify(const runtime::Step& step) {
   if (p.has_table && !ConvU8ReadsTable(kIsa, p.in.dims[3] / p.groups, p.groups)) {
     return absl::InvalidArgumentError("this chip's convolution has no table behind it");
   }
-  const CheckedSize bytes = PackedConvU8Size(kIsa, p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups);
+  const int64_t ic = p.in.dims[3] / p.groups;
+  if (p.gathers_tails && !(ConvU8GathersTails(kIsa, ic, p.kernel_h, p.kernel_w, p.groups) && p.remainders == 0)) {
+    return absl::InvalidArgumentError("this chip's convolution gathers no tails of such kernel rows");
+  }
+  const CheckedSize bytes = p.gathers_tails ? PackedConvU8Size(kIsa, p.out.dims[3], ConvU8TailedChannels(ic, p.kernel_h), 1, 1, 1)
+                                            : PackedConvU8Size(kIsa, p.out.dims[3], ic, p.kernel_h, p.kernel_w, p.groups);
   OMKIT_RETURN_IF_ERROR(VerifyOperandSize("packed convolution weights", step.operands[1], bytes.ok() ? bytes.value() : -1));
   if (p.remainders == 0) return absl::OkStatus();
   return VerifyOperandSize("remainders of convolution weights", step.operands[ConvU8RemainderOperand(p)],
@@ -83,6 +88,10 @@ const runtime::KernelDef kRows[] = {
 }  // namespace
 
 bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups) { return isa == Isa::kAvx512Vnni && UsesBlocks(ic_per_group, groups); }
+bool ConvU8GathersTails(Isa isa, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups) {
+  return isa == Isa::kAvx512Vnni && groups == 1 && kernel_w == 1 && ic_per_group > 4 && ic_per_group % 4 == 1 && kernel_h >= 2 &&
+         kernel_h <= kMostTailRows;
+}
 bool ConvU8WritesPlanes(Isa isa, int64_t ic_per_group, int64_t groups) { return isa == Isa::kAvx512Vnni && UsesBlocks(ic_per_group, groups); }
 
 std::string ConvU8Kernel(Isa isa) { return absl::StrCat("conv_u8.", IsaName(isa)); }

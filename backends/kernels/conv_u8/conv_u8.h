@@ -39,8 +39,9 @@ struct ConvU8Params {
   float residual_multiplier;
   float act_min, act_max;
   // One word: files that know no remainders have zeros there.
-  uint32_t has_table : 1;    // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
-  uint32_t remainders : 31;  // steps of the last operand
+  uint32_t has_table : 1;      // 1: a u8 output becomes table[output] at last; ConvU8ReadsTable
+  uint32_t gathers_tails : 1;  // 1: weights are packed behind GatherConvU8Tails
+  uint32_t remainders : 30;    // steps of the last operand
   // Pixels that all blocks of output channels pass over before the next ones have their turn; 0: what the kernel's rule says for their sizes.
   // Changes no result. Kernels without blocks, and dwconv_u8, have no use for it.
   int32_t chunk_pixels;
@@ -53,6 +54,14 @@ bool ConvU8ReadsTable(Isa isa, int64_t ic_per_group, int64_t groups);
 
 // Whether this tier's kernel writes float results without a residual in planes: neighbouring pixels of a row side by side, channels anywhere.
 bool ConvU8WritesPlanes(Isa isa, int64_t ic_per_group, int64_t groups);
+
+// Whether this tier's kernel takes gathers_tails. A kernel row of one byte more than whole groups of four would fill a step with that byte alone:
+// the kernel collects the last bytes of up to four rows in one step instead. First convolutions over three channels have such rows.
+bool ConvU8GathersTails(Isa isa, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w, int64_t groups);
+// The weights w[oc][ic][kernel_h] of such a convolution in the kernel's order of steps, as those of a 1x1 convolution over so many channels:
+// whole groups of every row, then last bytes.
+int64_t ConvU8TailedChannels(int64_t ic, int64_t kernel_h);
+std::vector<int8_t> GatherConvU8Tails(const int8_t* w, int64_t oc, int64_t ic, int64_t kernel_h);
 
 // "conv_u8.<isa>". Every tier has a row.
 std::string ConvU8Kernel(Isa isa);

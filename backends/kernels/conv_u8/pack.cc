@@ -98,6 +98,21 @@ CheckedSize PackedConvU8Size(Isa isa, int64_t oc, int64_t ic_per_group, int64_t 
   return CheckedSize(groups) * BlocksOf(per_group, *layout).slots() * (taps * layout->step_bytes + layout->term_bytes);
 }
 
+int64_t ConvU8TailedChannels(int64_t ic, int64_t kernel_h) { return ic / 4 * 4 * kernel_h + RoundUp(kernel_h, 4); }
+
+std::vector<int8_t> GatherConvU8Tails(const int8_t* w, int64_t oc, int64_t ic, int64_t kernel_h) {
+  const int64_t whole = ic / 4 * 4, channels = ConvU8TailedChannels(ic, kernel_h);
+  std::vector<int8_t> gathered(oc * channels);
+  for (int64_t o = 0; o < oc; ++o) {
+    int8_t* to = gathered.data() + o * channels;
+    for (int64_t y = 0; y < kernel_h; ++y) {
+      for (int64_t c = 0; c < whole; ++c) to[y * whole + c] = w[(o * ic + c) * kernel_h + y];
+      to[kernel_h * whole + y] = w[(o * ic + whole) * kernel_h + y];
+    }
+  }
+  return gathered;
+}
+
 int64_t ConvU8RemaindersSize(Isa isa, int64_t steps, int64_t oc, int64_t ic_per_group, int64_t groups) {
   return RoundUp(steps * static_cast<int64_t>(sizeof(ConvU8RemainderHead)), 64) + steps * StepsOf(isa, oc, ic_per_group, groups).bytes;
 }

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <algorithm>
 #include <functional>
 
 #include "backends/kernels/conv_u8/conv_u8.h"
@@ -31,7 +32,7 @@ void CheckConv(const std::string& kernel, Isa isa, const ConvCase& c, int thread
   ASSERT_EQ(runner.Run(threads), absl::OkStatus());
   ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "in " << p.in.dims[1] << "x" << p.in.dims[2] << "x" << p.in.dims[3] << " out " << p.out.dims[1]
                                                << "x" << p.out.dims[2] << "x" << p.out.dims[3] << " kernel " << p.kernel_h << "x" << p.kernel_w
-                                               << " groups " << p.groups << " threads " << threads << " float " << p.float_output;
+                                               << " groups " << p.groups << " threads " << threads;
 }
 
 const ConvChoice kDense[] = {
@@ -129,6 +130,52 @@ TEST_P(ConvU8Test, WritesPlanes) {
     ASSERT_FALSE(runner.Run(1).ok()) << "case " << i;
   }
   EXPECT_EQ(written > 90, GetParam() == Isa::kAvx512Vnni) << written;
+}
+
+// Kernel rows of 4 k + 1 bytes, as first convolutions over three channels have them.
+TEST_P(ConvU8Test, GathersTheLastBytesOfKernelRows) {
+  Random random(18);
+  int gathered = 0;
+  for (int i = 0; i < 200; ++i) {
+    ConvChoice choice;
+    choice.kernel = i % 4 == 0 ? 3 : Pick(random, 2, 8);
+    choice.in_channels = i % 4 == 0 ? 9 : 4 * Pick(random, 1, 6) + 1;
+    choice.out_channels = Pick(random, 0, 2) ? 0 : 32;
+    choice.stride = Pick(random, 0, 4) ? 0 : Pick(random, 1, 2);
+    choice.groups = 1;
+    choice.height = Pick(random, 1, 11);
+    choice.width = Pick(random, 1, 70);
+    ConvCase c = RandomConvCase(random, choice);
+    ConvU8Params& p = c.params;
+    // One tap of one row; pixels may be closer to each other than they are wide.
+    const int64_t oc = p.out.dims[3], ic = p.in.dims[3], rows = p.kernel_h;
+    c.weights.resize(oc * ic * rows);
+    p.kernel_w = 1;
+    if (Pick(random, 0, 1)) {
+      const int64_t pixel = Pick(random, 1, 9);
+      p.in.strides[2] = std::min<int64_t>(p.in.strides[2], pixel);
+    }
+    if (!p.float_output && Pick(random, 0, 3) == 0) p.has_table = 1, c.table = RandomBytes(random, 256);
+    if (p.float_output && Pick(random, 0, 1)) p.has_residual = 0, c.residual.clear(), MakePlanes(random, &c);
+    p.gathers_tails = 1;
+    const std::vector<int8_t> tailed = GatherConvU8Tails(c.weights.data(), oc, ic, rows);
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(c, PackConvU8Weights(GetParam(), tailed.data(), oc, ConvU8TailedChannels(ic, rows), 1, 1, 1), &runner);
+    if (!ConvU8GathersTails(GetParam(), ic, rows, 1, 1)) {
+      ASSERT_FALSE(runner.Verify().ok()) << "case " << i;
+      continue;
+    }
+    ++gathered;
+    ASSERT_EQ(runner.Run(1 + i % 3), absl::OkStatus()) << "case " << i;
+    p.gathers_tails = 0;
+    ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "case " << i << ": " << ic << " to " << oc << ", " << rows << " rows, pixels " << p.in.strides[2]
+                                                 << " x " << p.stride_w << " float " << p.float_output << " table " << p.has_table << " residual " << p.has_residual << " chunk " << p.chunk_pixels << " out " << p.out.dims[0] << "x" << p.out.dims[1] << "x" << p.out.dims[2] << " dil " << p.dilation_h << " gap " << p.out.strides[2] << " threads " << 1 + i % 3;
+  }
+  EXPECT_EQ(gathered == 200, GetParam() == Isa::kAvx512Vnni);
+  for (const int64_t ic : {1, 8, 10, 12}) EXPECT_FALSE(ConvU8GathersTails(GetParam(), ic, 3, 1, 1)) << ic;
+  EXPECT_FALSE(ConvU8GathersTails(GetParam(), 9, 1, 1, 1));
+  EXPECT_FALSE(ConvU8GathersTails(GetParam(), 9, 9, 1, 1));
+  EXPECT_FALSE(ConvU8GathersTails(GetParam(), 9, 3, 2, 1));
 }
 
 TEST_P(ConvU8Test, RefusesPlanesOfBytesAndWithResiduals) {

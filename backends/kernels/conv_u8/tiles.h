@@ -29,7 +29,10 @@ struct Block {
   int64_t runs, inner_runs;          // contiguous runs of input bytes: [runs][inner_runs]
   int64_t run_step, inner_run_step;  // bytes between them
   int64_t run_bytes;                 // multiple of 4
-  int64_t steps;                     // runs * inner_runs * run_bytes / 4
+  int64_t steps;                     // runs * inner_runs * run_bytes / 4 + tail_steps
+  int64_t tail_steps;                // behind all runs, from bytes that are gathered: ConvU8Params::gathers_tails
+  const uint8_t* tails;              // 4 * tail_steps bytes of every pixel of the list that begins at first_in
+  const uint8_t* const* first_in;
   int64_t in_offset;                 // first input channel of the group
   int64_t oc;                        // first output channel of the block
   int count;                         // output channels that exist
@@ -83,18 +86,23 @@ struct NothingMore {
   void operator()(const Pixels&, int, int64_t, int64_t) const {}
 };
 
-// Calls run(block, pixels, count) for this thread's part of the convolution, and done(pixels, count, first channel, last channel) when all
-// its channels [first, last) of these pixels are written.
-template <typename RunBlock, typename Done = NothingMore>
+struct NothingBefore {
+  void operator()(const Pixels&, int) const {}
+};
+
+// Calls begin(pixels, count) for each chunk of this thread's part of the convolution, run(block, pixels, count) for all its blocks, and
+// done(pixels, count, first channel, last channel) when all its channels [first, last) of these pixels are written.
+template <typename RunBlock, typename Done = NothingMore, typename Begin = NothingBefore>
 static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const BlockLayout& layout, int tile, const RunBlock& run,
-                      const Done& done = Done()) {
+                      const Done& done = Done(), const Begin& begin = Begin()) {
   const Grid grid = MakeGrid(p);
   const GridRow origin = OriginOf(p, args);
   const int out_bytes = p.float_output ? 4 : 1;
   const int64_t in_channels = p.in.dims[3] / p.groups, out_channels = p.out.dims[3] / p.groups;
   const Blocks blocks = BlocksOf(out_channels, layout);
-  const int64_t taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w, tap_bytes = (in_channels + 3) / 4 * 4;
-  const int64_t slot_bytes = blocks.SlotBytes(taps, in_channels);
+  const int64_t taps = static_cast<int64_t>(p.kernel_h) * p.kernel_w, tail_steps = p.gathers_tails ? (p.kernel_h + 3) / 4 : 0;
+  const int64_t tap_bytes = (in_channels + (p.gathers_tails ? 0 : 3)) / 4 * 4, steps = taps * tap_bytes / 4 + tail_steps;
+  const int64_t slot_bytes = p.gathers_tails ? steps * layout.step_bytes : blocks.SlotBytes(taps, in_channels);
   const BlockConstants& constants = *static_cast<const BlockConstants*>(args.state);
   const int64_t tap_step = p.in.strides[2] * p.dilation_w;
   // The taps of one kernel row are one contiguous run, and so are their weights.
@@ -105,6 +113,7 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const Block
   for (int64_t first = split.pixels.begin; first < split.pixels.end; first += chunk) {
     const int64_t last = first + chunk < split.pixels.end ? first + chunk : split.pixels.end;
     ListPixels(grid, origin, out_bytes, first, last, &list);
+    begin(list, static_cast<int>(last - first));
     int64_t end_channel = 0;
     for (int64_t i = split.blocks.begin; i < split.blocks.end; ++i) {
       const int64_t group = i / blocks.count, block = i % blocks.count;
@@ -117,7 +126,8 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const Block
       b.run_step = p.in.strides[1] * p.dilation_h;
       b.inner_run_step = tap_step;
       b.run_bytes = tap_bytes * (joined ? p.kernel_w : 1);
-      b.steps = taps * tap_bytes / 4;
+      b.steps = steps;
+      b.tail_steps = tail_steps;
       b.in_offset = group * in_channels;
       b.oc = group * out_channels + block * layout.slots;
       b.width = blocks.width(block);
@@ -129,8 +139,8 @@ static void ForBlocks(const ConvU8Params& p, const KernelArgs& args, const Block
       run(b, list, static_cast<int>(last - first));
       end_channel = b.oc + b.count;
     }
-    const int64_t begin = split.blocks.begin / blocks.count * out_channels + split.blocks.begin % blocks.count * layout.slots;
-    if (end_channel > 0) done(list, static_cast<int>(last - first), begin, end_channel);
+    const int64_t first_channel = split.blocks.begin / blocks.count * out_channels + split.blocks.begin % blocks.count * layout.slots;
+    if (end_channel > 0) done(list, static_cast<int>(last - first), first_channel, end_channel);
   }
 }
 

@@ -42,6 +42,7 @@ absl::Status VerifyNumbers(const ConvU8Params& p) {
       {"has_residual", p.has_residual, 0, 1},
       {"has_table", p.has_table, 0, p.float_output ? 0 : 1},
       {"pixels of a chunk", p.chunk_pixels, 0, kMostChunkPixels},
+      {"gathers_tails", p.gathers_tails, 0, 1},
       {"remainders", p.remainders, 0, kMaxRemainders},
       {"output zero point", p.out_zero, 0, 255},
       {"lower clamp", p.clamp_min, 0, 255},

@@ -70,6 +70,13 @@ OMKIT_INLINE void SetAddresses(const uint8_t* const* in, const uint8_t* (&p)[kPi
   if constexpr (kPixel + 1 < kPixels) SetAddresses<kPixel + 1>(in, p);
 }
 
+// Where the gathered bytes of pixels lie, that of the list at `in` first.
+template <int kPixel, int kPixels>
+OMKIT_INLINE void SetTailAddresses(const Block& b, const uint8_t* const* in, const uint8_t* (&p)[kPixels]) {
+  p[kPixel] = b.tails + (in - b.first_in + kPixel) * 4 * b.tail_steps;
+  if constexpr (kPixel + 1 < kPixels) SetTailAddresses<kPixel + 1>(b, in, p);
+}
+
 template <int kPixels, int kHalves>
 OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (&acc)[kPixels][kHalves]) {
   const uint8_t* p[kPixels];
@@ -94,6 +101,8 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
         }
       }
     }
+    if (b.tail_steps > 0) SetTailAddresses<0>(b, in, p);
+    for (int64_t i = 0; i < b.tail_steps; ++i, w += 64 * kHalves) AccumulateStep<kPixels, kHalves>(p, 4 * i, w, acc);
     for (int i = 0; i < b.remainder_count; ++i)
       AccumulateStep<kPixels, kHalves>(p, b.in_offset + b.remainders[i].begin, b.remainders[i].weights, acc);
     for (int r = 0; r < kPixels; ++r) {
@@ -104,9 +113,9 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
   // The next block's weights (behind the last block: the next layer's) come from memory while these are used. Addresses behind the end of
   // the file are no fault for a prefetch.
   const int8_t* next = w + b.steps * 64 * kHalves;
-  // Remainders are runs of one step behind all others.
+  // Remainders are runs of one step behind all others; a layer has either them or a run of gathered bytes.
   int64_t k = b.in_offset, start = k, row = k, end = k + b.run_bytes, column = b.inner_runs;
-  int64_t left = b.runs * b.inner_runs + b.remainder_count;
+  int64_t left = b.runs * b.inner_runs + b.remainder_count + (b.tail_steps > 0);
   for (;;) {
     do {
       _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
@@ -123,6 +132,10 @@ OMKIT_INLINE void Accumulate(const Block& b, const uint8_t* const* in, __m512i (
       start = b.in_offset + step.begin;
       w = step.weights;
       bytes = 4;
+    } else if (left == 1 && b.tail_steps > 0) {
+      SetTailAddresses<0>(b, in, p);
+      start = 0;
+      bytes = 4 * b.tail_steps;
     } else if (--column == 0) {
       column = b.inner_runs;
       row += b.run_step;
@@ -287,9 +300,9 @@ TileFunction PickTile(Mode mode, int pixels, bool whole) {
 // unrolled, so the products of a tile overlap the epilogue of the tile before. The list is padded to a multiple of four.
 constexpr int kShortTile = 4;
 
-template <int kRuns, int kRunSteps, int kHalves, bool kWhole, Mode kMode>
+template <int kRuns, int kRunSteps, int kTailSteps, int kHalves, bool kWhole, Mode kMode>
 __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& finish, const Pixels& pixels, int count) {
-  constexpr int kSteps = kRuns * kRunSteps;
+  constexpr int kRunsEnd = kRuns * kRunSteps, kSteps = kRunsEnd + kTailSteps;
   const Block b = block;  // local copies cannot be changed by the stores of bytes
   const Finish f = finish;
   __m512 multiplier[kHalves];
@@ -311,12 +324,14 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
     SetAddresses<0>(pixels.in + i, p);
 #pragma GCC unroll 4
     for (int r = 0; r < kShortTile; ++r) p[r] += b.in_offset;
+    [[maybe_unused]] const uint8_t* tail = kTailSteps > 0 ? b.tails + i * kTailSteps * 4 : nullptr;
     SetPixels<0>(bias[0], bias[1], acc);
 #pragma GCC unroll 32
     for (int s = 0; s < kSteps; ++s) {
 #pragma GCC unroll 4
       for (int r = 0; r < kShortTile; ++r) {
-        const __m512i x = _mm512_set1_epi32(LoadDword(p[r] + s / kRunSteps * b.run_step + s % kRunSteps * 4));
+        const uint8_t* at = s < kRunsEnd ? p[r] + s / kRunSteps * b.run_step + s % kRunSteps * 4 : tail + (r * kTailSteps + s - kRunsEnd) * 4;
+        const __m512i x = _mm512_set1_epi32(LoadDword(at));
         Dot(&acc[r][0], x, weight[s][0]);
         if constexpr (kHalves == 2) Dot(&acc[r][1], x, weight[s][1]);
       }
@@ -339,15 +354,18 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
 
 typedef void (*ShortFunction)(const Block&, const Finish&, const Pixels&, int);
 
-template <int kRuns, int kRunSteps, Mode kMode = Mode::kPlain>
+template <int kRuns, int kRunSteps, Mode kMode = Mode::kPlain, int kTailSteps = 0>
 ShortFunction PickShort(bool half, bool whole) {
-  if (half) return whole ? ShortTiles<kRuns, kRunSteps, 1, true, kMode> : ShortTiles<kRuns, kRunSteps, 1, false, kMode>;
-  return whole ? ShortTiles<kRuns, kRunSteps, 2, true, kMode> : ShortTiles<kRuns, kRunSteps, 2, false, kMode>;
+  if (half) return whole ? ShortTiles<kRuns, kRunSteps, kTailSteps, 1, true, kMode> : ShortTiles<kRuns, kRunSteps, kTailSteps, 1, false, kMode>;
+  return whole ? ShortTiles<kRuns, kRunSteps, kTailSteps, 2, true, kMode> : ShortTiles<kRuns, kRunSteps, kTailSteps, 2, false, kMode>;
 }
 
 // The function for this block's number of steps, or null.
 ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole) {
   if (b.inner_runs != 1) return nullptr;
+  // Three channels under a kernel of 3 x 3.
+  if (b.tail_steps == 1 && mode == Mode::kPlain && b.runs == 3 && b.run_bytes == 8) return PickShort<3, 2, Mode::kPlain, 1>(half, whole);
+  if (b.tail_steps > 0) return nullptr;
   // The last layer of a bottleneck block adds its residual to the product of 64 channels.
   if (mode == Mode::kResidual && b.runs == 1 && b.run_bytes == 64) return PickShort<1, 16, Mode::kResidual>(half, whole);
   if (mode != Mode::kPlain) return nullptr;
@@ -377,6 +395,58 @@ void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, 
   if (i < count) pick(count - i)(b, f, pixels.in + i, pixels.out + i, pixels.residual + i);
 }
 
+// The last bytes of the kernel rows of every pixel: 4 * steps bytes each, row after row.
+class Tails {
+ public:
+  explicit Tails(const ConvU8Params& p)
+      : rows_(p.gathers_tails ? p.kernel_h : 0),
+        tail_(p.in.dims[3] - 1),
+        row_step_(p.in.strides[1] * p.dilation_h),
+        pixel_step_(p.in.strides[2] * p.stride_w),
+        bytes_(rows_ > 4 ? 8 : 4) {
+    if (rows_ == 0) return;
+    uint8_t at[64];
+    for (int64_t i = 0; i < 64; ++i) at[i] = static_cast<uint8_t>(i / bytes_ * pixel_step_);
+    at_ = _mm512_loadu_si512(at);
+  }
+
+  void Gather(const Pixels& pixels, int count) {
+    if (rows_ == 0) return;
+    // A register has this many pixels, when they come from at most two registers.
+    const int most = static_cast<int>((64 / bytes_ - 1) * pixel_step_ < 128 ? 64 / bytes_ : 1);
+    for (int i = 0; i < count;) {
+      int n = most;
+      while (n > 1 && (i + n > count || pixels.in[i + n - 1] - pixels.in[i] != (n - 1) * pixel_step_)) n /= 2;
+      _mm512_storeu_si512(tails_ + i * bytes_, GatherSome(pixels.in[i] + tail_, n));
+      i += n;
+    }
+    for (int i = 0; i < kListPadding; ++i) __builtin_memcpy(tails_ + (count + i) * bytes_, tails_ + (count - 1) * bytes_, bytes_);
+  }
+  Block Behind(const Block& block, const Pixels& pixels) const {
+    Block b = block;
+    b.tails = tails_;
+    b.first_in = pixels.in;
+    return b;
+  }
+
+ private:
+  __m512i GatherSome(const uint8_t* from, int n) const {
+    const int64_t span = (n - 1) * pixel_step_ + 1;
+    const __mmask64 low = span >= 64 ? ~0ull : (1ull << span) - 1, high = span > 64 ? ~0ull >> (128 - span) : 0;
+    const __mmask64 first_row = bytes_ == 4 ? 0x1111111111111111ull : 0x0101010101010101ull;
+    __m512i all = _mm512_setzero_si512();
+    for (int64_t y = 0; y < rows_; ++y, from += row_step_) {
+      const __m512i a = _mm512_maskz_loadu_epi8(low, from), b = _mm512_maskz_loadu_epi8(high, from + 64);
+      all = _mm512_or_si512(all, _mm512_maskz_permutex2var_epi8(first_row << y, a, at_, b));
+    }
+    return all;
+  }
+
+  const int64_t rows_, tail_, row_step_, pixel_step_, bytes_;
+  __m512i at_ = _mm512_setzero_si512();
+  uint8_t tails_[(kChunk + kListPadding) * 8 + 64];
+};
+
 // Float results in planes: of a few pixels at a time, rows of channels stay in the first-level cache until they are transposed into the result.
 class Planes {
  public:
@@ -386,8 +456,10 @@ class Planes {
   void RunBlock(const Block& block, const Finish& f, const Pixels& pixels, int count) {
     Block b = block;
     b.oc = 0;
+    b.first_in = few_.in;
     for (int first = 0; first < count; first += kFew) {
       const int n = count - first < kFew ? count - first : kFew;
+      b.tails = block.tails + first * 4 * block.tail_steps;
       for (int i = 0; i < n; ++i) few_.in[i] = few_.residual[i] = pixels.in[first + i];
       Word* const to = reinterpret_cast<Word*>(pixels.out[first]) + block.oc * channel_stride_;
       // No prefetcher of a CPU follows this many rows.
@@ -493,15 +565,19 @@ void Run(const ConvU8Params& p, const KernelArgs& args) {
                     p.act_max};
   const bool limited = static_cast<const BlockConstants*>(args.state)->may_leave_int32 != 0;
   const Mode mode = p.float_output ? Mode::kFloat : limited ? Mode::kLimited : p.has_residual ? Mode::kResidual : Mode::kPlain;
+  Tails tails(p);
+  const auto gather = [&](const Pixels& pixels, int count) { tails.Gather(pixels, count); };
   if (p.out.strides[3] != 1) {
     Planes planes(p.out.strides[3]);
-    return ForBlocks(p, args, kZmmLayout, kTile, [&](const Block& b, const Pixels& pixels, int count) { planes.RunBlock(b, f, pixels, count); });
+    const auto run = [&](const Block& b, const Pixels& pixels, int count) { planes.RunBlock(tails.Behind(b, pixels), f, pixels, count); };
+    return ForBlocks(p, args, kZmmLayout, kTile, run, NothingMore(), gather);
   }
-  const auto run = [&](const Block& b, const Pixels& pixels, int count) { RunBlock(b, f, mode, pixels, count); };
-  if (!p.has_table) return ForBlocks(p, args, kZmmLayout, kTile, run);
+  const auto run = [&](const Block& b, const Pixels& pixels, int count) { RunBlock(tails.Behind(b, pixels), f, mode, pixels, count); };
+  if (!p.has_table) return ForBlocks(p, args, kZmmLayout, kTile, run, NothingMore(), gather);
   LookUpBehind behind(static_cast<const uint8_t*>(args.operands[5 + p.has_residual]));
-  ForBlocks(p, args, kZmmLayout, kTile, run,
-            [&](const Pixels& pixels, int count, int64_t begin, int64_t end) { behind.Next(pixels, count, begin, end); });
+  ForBlocks(
+      p, args, kZmmLayout, kTile, run, [&](const Pixels& pixels, int count, int64_t begin, int64_t end) { behind.Next(pixels, count, begin, end); },
+      gather);
   behind.Finish();
 }
 

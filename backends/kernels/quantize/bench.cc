@@ -15,6 +15,7 @@ struct Case {
 };
 const Case kCases[] = {
     {"plain_3x224x224_to_channels_last", 3, 224, 4, false},
+    {"plain_3x224x224_to_dense_channels_last", 3, 224, 3, false},
     {"plain_64x56x56_to_channels_last", 64, 56, 64, false},
     {"dequantize_64x56x56_to_plain", 64, 56, 64, true},
 };

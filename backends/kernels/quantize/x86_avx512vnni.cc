@@ -1,5 +1,5 @@
-// Plain images of up to four channels to channels-last pixels of four bytes: sixteen pixels are quantized per channel and meet in one
-// register of dwords. Everything else is generic.h.
+// Plain images of up to four channels to channels-last pixels of four bytes, or of two or three channels to pixels without space between them:
+// sixteen pixels are quantized per channel and meet in one register of dwords. Everything else is generic.h.
 #include "backends/kernels/nest.h"
 #include "backends/kernels/quantize/generic.h"
 #include "backends/kernels/quantize/quantize.h"
@@ -27,7 +27,8 @@ int PixelDim(const Nest<2>& nest) {
   const int row = nest.rank - 1;
   if (row < 1 || nest.dims[row] > 4 || nest.strides[1][row] != 1) return -1;
   for (int i = 0; i < row; ++i) {
-    if (nest.strides[0][i] == 1 && nest.strides[1][i] == 4) return i;
+    const int64_t pixel = nest.strides[1][i];
+    if (nest.strides[0][i] == 1 && (pixel == 4 || (pixel == nest.dims[row] && pixel > 1))) return i;
   }
   return -1;
 }
@@ -36,10 +37,13 @@ void QuantizePixels(const QuantizeParams& p, const Nest<2>& nest, const KernelAr
   const float* in = static_cast<const float*>(args.operands[0]);
   uint8_t* out = static_cast<uint8_t*>(args.operands[1]);
   const int row = nest.rank - 1;
-  const int64_t channels = nest.dims[row], plane = nest.strides[0][row];
+  const int64_t channels = nest.dims[row], plane = nest.strides[0][row], pixel = nest.strides[1][row - 1];
   const Quantizer q = {_mm512_set1_ps(p.scale), _mm512_set1_ps(static_cast<float>(-p.zero_point)),
                        _mm512_set1_ps(static_cast<float>(255 - p.zero_point)), _mm512_set1_epi32(p.zero_point)};
-  const __mmask64 bytes = 0x1111111111111111ull * ((1ull << channels) - 1);
+  const __mmask64 bytes = pixel == channels ? ~0ull : 0x1111111111111111ull * ((1ull << channels) - 1);
+  uint8_t source[64] = {};  // of each byte among the dwords
+  for (int64_t i = 0; i < 16 * pixel; ++i) source[i] = static_cast<uint8_t>(i / pixel * 4 + i % pixel);
+  const __m512i order = _mm512_loadu_si512(source);
   ForRows(nest, 2, 64, args.thread, args.threads, [&](const int64_t* at, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += 16) {
       const int n = end - i < 16 ? static_cast<int>(end - i) : 16;
@@ -49,8 +53,8 @@ void QuantizePixels(const QuantizeParams& p, const Nest<2>& nest, const KernelAr
         const __m512 x = _mm512_maskz_loadu_ps(lanes, in + at[0] + i + c * plane);
         pixels = _mm512_or_si512(_mm512_slli_epi32(pixels, 8), QuantizeLanes(q, x));
       }
-      const __mmask64 existing = n == 16 ? ~0ull : (1ull << (4 * n)) - 1;
-      _mm512_mask_storeu_epi8(out + at[1] + i * 4, bytes & existing, pixels);
+      const __mmask64 existing = n * pixel == 64 ? ~0ull : (1ull << (n * pixel)) - 1;
+      _mm512_mask_storeu_epi8(out + at[1] + i * pixel, bytes & existing, _mm512_permutexvar_epi8(order, pixels));
     }
   });
 }
