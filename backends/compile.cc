@@ -121,10 +121,10 @@ std::vector<passes::Pass> FinalPasses(const runtime::SocRow& soc) {
 }
 
 void FillManifest(const CompileOptions& options, const ir::Graph& graph, const std::string& recipe, runtime::Program& program) {
-  int int8_steps = 0, bfloat16_steps = 0;
-  for (const runtime::Step& step : program.steps) {
-    int8_steps += step.kernel.find("_u8") != std::string::npos;
-    bfloat16_steps += step.kernel.find("_bf16") != std::string::npos;
+  int int8_steps = 0, bfloat16_layers = 0;
+  for (const runtime::Step& step : program.steps) int8_steps += step.kernel.find("_u8") != std::string::npos;
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.node_limit()); ++id) {
+    bfloat16_layers += graph.alive(id) && passes::ComputesOnBFloat16(graph, graph.node(id));
   }
   program.manifest = {
       {"command_line", options.command_line},
@@ -136,7 +136,7 @@ void FillManifest(const CompileOptions& options, const ir::Graph& graph, const s
       {"source_model", graph.source},
       {"source_opset", absl::StrCat(graph.source_opset)},
   };
-  if (bfloat16_steps > 0) program.manifest.push_back({"bfloat16_steps", absl::StrCat(bfloat16_steps)});
+  if (bfloat16_layers > 0) program.manifest.push_back({"bfloat16_layers", absl::StrCat(bfloat16_layers)});
   if (!recipe.empty()) program.manifest.push_back({"quantization_recipe", recipe});
 }
 

@@ -16,6 +16,12 @@ using ir::Node;
 
 bool IsLayer(const Node& node) { return node.op == ir::OpKind::kConv || node.op == ir::OpKind::kDense; }
 
+// Still in FP32, weights too.
+bool IsFloatLayer(const Graph& graph, const Node& node) {
+  const Tensor* w = IsLayer(node) ? graph.ConstantInput(node, 1) : nullptr;
+  return w != nullptr && w->dtype() == DType::kFloat32 && graph.value(node.inputs[0]).type.dtype == DType::kFloat32;
+}
+
 bool IsOfOneOf(const Node& node, const std::set<std::string>& types) {
   return std::any_of(types.begin(), types.end(), [&](const std::string& type) { return IsOfType(node, type); });
 }
@@ -60,7 +66,7 @@ Pass BFloat16Layers(BFloat16Policy policy) {
             for (const ir::NodeId id : order) {
               const Node& node = graph.node(id);
               if (ComputesOnBFloat16(graph, node) || !Wanted(policy, graph, node)) continue;
-              if (IsLayer(node) && policy.supported && policy.supported(graph, node)) {
+              if (IsFloatLayer(graph, node) && policy.supported && policy.supported(graph, node)) {
                 OMKIT_RETURN_IF_ERROR(RoundWeights(graph, node));
               } else if (policy.nodes.count(node.name) != 0) {
                 Log(LogLevel::kWarning, absl::StrCat(Describe(node), " has no bfloat16 kernel on this chip and stays in float32"));

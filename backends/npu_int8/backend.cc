@@ -149,8 +149,7 @@ class NpuInt8 : public Backend {
     return IsF32(w) && (node.attrs.Int("group", 1) == 1 || w.shape.dim(1) > 1);
   }
 
-  // Nor depthwise here: its products are too few for bfloat16 to pay (docs/performance.md).
-  bool SupportsBFloat16(const Graph& graph, const Node& node) const override { return SupportsInt8Weights(graph, node); }
+  bool SupportsBFloat16(const Graph& graph, const Node& node) const override { return npu_int8::SupportsBFloat16(graph, node); }
 
   absl::Status Lower(const Node& node, ProgramBuilder& builder) const override { return Find(node.op)->lower(node, builder); }
 };

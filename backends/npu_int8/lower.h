@@ -20,6 +20,9 @@ using LowerFn = absl::Status (*)(const ir::Node&, ProgramBuilder&);
 // lower_conv.cc
 bool SupportsConv(const ir::Graph& graph, const ir::Node& node);
 bool SupportsDense(const ir::Graph& graph, const ir::Node& node);
+// A float Conv or Dense with a kernel on bfloat16, at whatever size its open dimensions will have. Not depthwise: its products are too few for
+// bfloat16 to pay (docs/performance.md).
+bool SupportsBFloat16(const ir::Graph& graph, const ir::Node& node);
 absl::Status LowerConv(const ir::Node& node, ProgramBuilder& builder);
 absl::Status LowerDense(const ir::Node& node, ProgramBuilder& builder);
 

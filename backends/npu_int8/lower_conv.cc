@@ -251,6 +251,14 @@ bool IsSymmetric(const TensorType& w, DType dtype) {
   return w.dtype == dtype && w.quantized() && std::all_of(zero.begin(), zero.end(), [](int32_t z) { return z == 0; });
 }
 
+bool IsDepthwise(const Node& node, const Tensor& w) { return node.attrs.Int("group", 1) > 1 && w.shape().dim(1) == 1; }
+
+// Bias and residual of a float layer.
+bool SupportsFloatOperands(const Graph& graph, const Node& node) {
+  const bool constant = !HasInput(node, 2) || (graph.ConstantInput(node, 2) != nullptr && IsF32(InputType(graph, node, 2)));
+  return constant && (!HasInput(node, 3) || IsF32(InputType(graph, node, 3))) && IsF32(OutputType(graph, node));
+}
+
 // Weights, bias and residual of the forms the kernels know.
 bool SupportsOperands(const Graph& graph, const Node& node) {
   const TensorType& x = InputType(graph, node, 0);
@@ -260,11 +268,8 @@ bool SupportsOperands(const Graph& graph, const Node& node) {
   if (HasInput(node, 2) && graph.ConstantInput(node, 2) == nullptr) return false;
   const bool residual = HasInput(node, 3);
   if (IsF32(x)) {
-    const bool bias = !HasInput(node, 2) || IsF32(InputType(graph, node, 2));
-    const bool depthwise = node.attrs.Int("group", 1) > 1 && w->shape().dim(1) == 1;
-    const bool bfloat16 = w->dtype() == DType::kBFloat16 && !depthwise;
-    return (IsF32(w->type()) || bfloat16 || IsSymmetric(w->type(), DType::kInt8)) && bias && IsF32(y) &&
-           (!residual || IsF32(InputType(graph, node, 3)));
+    const bool bfloat16 = w->dtype() == DType::kBFloat16 && !IsDepthwise(node, *w);
+    return (IsF32(w->type()) || bfloat16 || IsSymmetric(w->type(), DType::kInt8)) && SupportsFloatOperands(graph, node);
   }
   if (!IsU8(x) || !(IsSymmetric(w->type(), DType::kInt8) || IsSymmetric(w->type(), DType::kInt16)) || !(IsU8(y) || IsF32(y))) return false;
   if (HasInput(node, 2) && graph.ConstantInput(node, 2)->dtype() != DType::kInt32) return false;
@@ -289,6 +294,14 @@ Place OutputImage(const Node& node, const Layer& layer, ProgramBuilder& builder)
 
 bool SupportsConv(const Graph& graph, const Node& node) {
   return InputType(graph, node, 0).shape.rank() == 4 && SupportsOperands(graph, node) && ir::WindowOf(graph, node).ok();
+}
+
+bool SupportsBFloat16(const Graph& graph, const Node& node) {
+  const TensorType& x = InputType(graph, node, 0);
+  const Tensor* w = graph.ConstantInput(node, 1);
+  const int rank = x.shape.rank();
+  const bool layer = node.op == ir::OpKind::kConv ? rank == 4 : node.op == ir::OpKind::kDense && rank >= 1 && rank <= kernels::kMaxViewRank;
+  return layer && w != nullptr && w->elements() > 0 && IsF32(x) && IsF32(w->type()) && !IsDepthwise(node, *w) && SupportsFloatOperands(graph, node);
 }
 
 bool SupportsDense(const Graph& graph, const Node& node) {

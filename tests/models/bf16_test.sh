@@ -18,6 +18,6 @@ for model in $models; do
   "$atc" --model="$shared/models/$model.onnx" --framework=5 --output="$tmp/$model" --soc_version=host --log=error \
     --precision_mode=allow_mix_precision_bf16 --display_model_info=1 \
     ${shape[$model]:+--input_shape="${shape[$model]}"} >"$tmp/log" || { cat "$tmp/log"; exit 1; }
-  grep -q 'bfloat16_steps\[[1-9]' "$tmp/log" || { echo "no layer computes on bfloat16"; cat "$tmp/log"; exit 1; }
+  grep -q 'bfloat16_layers\[[1-9]' "$tmp/log" || { echo "no layer computes on bfloat16"; cat "$tmp/log"; exit 1; }
   "$compare" outputs "$tmp/$model.om" "$tmp/ref/$model" 0.03 "${absolute[$model]:-0.02}"
 done

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "backends/compile.h"
 #include "backends/run_side.h"
@@ -13,6 +15,7 @@
 #include "passes/shapes.h"
 #include "runtime/model.h"
 #include "runtime/om_file.h"
+#include "runtime/shapes.h"
 #include "runtime/soc.h"
 #include "tests/random_graph/random_graph.h"
 
@@ -22,15 +25,27 @@ namespace {
 using ir::Graph;
 
 struct Compiled {
-  runtime::Program program;
+  runtime::ShapedProgram program;
   std::unique_ptr<Graph> graph;  // as lowered
 };
 
-// FP32 with bfloat16 layers; `int8`: INT8 where that is possible, but for convolutions.
-absl::StatusOr<Compiled> CompileBFloat16(uint32_t seed, const std::string& soc, bool int8) {
+std::vector<int64_t> DimsOf(uint32_t seed) {
+  const std::unique_ptr<Graph> graph = testing::RandomGraph(seed);
+  return graph->value(graph->inputs()[0]).type.shape.vec();
+}
+
+// FP32 with bfloat16 layers; `int8`: INT8 where that is possible, but for convolutions; `open`: the batch is chosen at run time.
+absl::StatusOr<Compiled> CompileBFloat16(uint32_t seed, const std::string& soc, bool int8, bool open = false) {
   Compiled compiled;
   CompileOptions options;
   options.soc_version = soc;
+  if (open) {
+    std::vector<int64_t> dims = DimsOf(seed);
+    options.choice.mode = runtime::ShapeMode::kBatchGears;
+    options.choice.gears = {{dims[0]}, {dims[0] + 1}};
+    dims[0] = -1;
+    options.input_shapes = {{"input", dims}};
+  }
   options.bfloat16.all = true;
   options.on_final_graph = [&](const Graph& g) { compiled.graph = g.Clone(); };
   if (int8) {
@@ -50,7 +65,7 @@ absl::StatusOr<Compiled> CompileBFloat16(uint32_t seed, const std::string& soc, 
   return compiled;
 }
 
-std::vector<Tensor> Execute(const runtime::Program& program, const std::vector<Tensor>& inputs, int threads) {
+std::vector<Tensor> Execute(const runtime::ShapedProgram& program, const std::vector<Tensor>& inputs, int threads) {
   runtime::ModelOptions options;
   options.threads = threads;
   options.check_soc = false;
@@ -120,6 +135,30 @@ TEST(BFloat16, LayersAreNearTheInterpreterAndTheSameOnEveryTier) {
   EXPECT_GT(layers, 200);
   EXPECT_GT(integers, 10);
   EXPECT_GT(apart, 30);
+}
+
+// The same layers as with the shape that was fixed, beside INT8 ones as well.
+TEST(BFloat16, ShapesMayBeChosenAtRunTime) {
+  RegisterAllKernels();
+  int layers = 0;
+  for (uint32_t seed = 100; seed < 120; ++seed) {
+    SCOPED_TRACE(seed);
+    const bool int8 = seed % 2 == 1;
+    const auto fixed = CompileBFloat16(seed, "host", int8), open = CompileBFloat16(seed, "host", int8, /*open=*/true);
+    ASSERT_TRUE(fixed.ok()) << fixed.status();
+    ASSERT_TRUE(open.ok()) << open.status();
+    std::vector<std::string> kernels[2];
+    for (const runtime::Step& step : fixed->program.steps) kernels[0].push_back(step.kernel);
+    for (const runtime::Step& step : runtime::GearPlan(open->program, 0).steps) kernels[1].push_back(step.kernel);
+    for (std::vector<std::string>& of_one : kernels) {
+      of_one.erase(std::remove_if(of_one.begin(), of_one.end(), [](const std::string& k) { return k.find("conv_") == std::string::npos; }),
+                   of_one.end());
+    }
+    EXPECT_EQ(kernels[0], kernels[1]);
+    layers += static_cast<int>(
+        std::count_if(kernels[1].begin(), kernels[1].end(), [](const std::string& k) { return k.find("bf16") != std::string::npos; }));
+  }
+  EXPECT_GT(layers, 40);
 }
 
 // Three layers in a row; which become bfloat16 is spelled by a letter for each.

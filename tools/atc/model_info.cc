@@ -18,7 +18,7 @@ std::string Entry(const runtime::Program& program, absl::string_view key) {
 }
 
 // A number that the manifest leaves out when it is 0.
-std::string Steps(const runtime::Program& program, absl::string_view key) {
+std::string Count(const runtime::Program& program, absl::string_view key) {
   const std::string number = Entry(program, key);
   return number.empty() ? "0" : number;
 }
@@ -52,7 +52,7 @@ absl::StatusOr<std::string> ModelInfo(const std::string& om_path) {
                       " B], weight_data_size[", SectionLength(*om, runtime::OmSection::kWeights),
                       " B], tbe_kernels_size[0 B], cust_aicpu_kernel_store_size[0 B], task_info_size[", SectionLength(*om, runtime::OmSection::kPlan),
                       " B], so_store_size[0 B].\n", "model    info: isa[", absl::Utf8SafeCEscape(program.isa), "], steps[", program.steps.size(),
-                      "], int8_steps[", Entry(program, "int8_steps"), "], bfloat16_steps[", Steps(program, "bfloat16_steps"), "], quant_type[",
+                      "], int8_steps[", Entry(program, "int8_steps"), "], bfloat16_layers[", Count(program, "bfloat16_layers"), "], quant_type[",
                       Entry(program, "quant_type"), "], source_model[", Entry(program, "source_model"), "], source_hash[",
                       Entry(program, "source_hash"), "].\n", Io("input", program.inputs), Io("output", program.outputs),
                       "============ Display Model Info end   ============\n");

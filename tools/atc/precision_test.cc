@@ -89,7 +89,7 @@ class PrecisionTest : public testing::Test {
     return absl::StrCat(absl::StrJoin(names, " "), weights_only.empty() ? "" : "; ", absl::StrJoin(weights_only, " "));
   }
 
-  std::string BFloat16Steps() const { return out_.substr(out_.find("bfloat16_steps["), 17); }
+  std::string BFloat16Layers() const { return out_.substr(out_.find("bfloat16_layers["), 18); }
   // "int8_steps[N]" of the model information that was printed.
   std::string Steps() const { return out_.substr(out_.find("int8_steps["), 13); }
 
@@ -215,7 +215,7 @@ TEST_F(PrecisionTest, DecidesWhatComputesOnBFloat16) {
   const char kMode[] = "--precision_mode=allow_mix_precision_bf16";
   const struct {
     Arguments arguments;
-    const char *floats, *beside_int8;  // bfloat16 steps without and with --quant_type=1
+    const char *floats, *beside_int8;  // bfloat16 layers without and with --quant_type=1
   } cases[] = {
       {{}, "0", "0"},
       {{"--precision_mode=allow_mix_precision"}, "0", "0"},
@@ -236,16 +236,17 @@ TEST_F(PrecisionTest, DecidesWhatComputesOnBFloat16) {
     Arguments floats = c.arguments;
     floats.push_back("--display_model_info=1");
     ASSERT_EQ(Run(floats), 0) << what << "\n" << out_;
-    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", c.floats, "]")) << what;
+    EXPECT_EQ(BFloat16Layers(), absl::StrCat("bfloat16_layers[", c.floats, "]")) << what;
     ASSERT_EQ(RunInt8(c.arguments), 0) << what << "\n" << out_;
-    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", c.beside_int8, "]")) << what;
+    EXPECT_EQ(BFloat16Layers(), absl::StrCat("bfloat16_layers[", c.beside_int8, "]")) << what;
     // The recipe says which, without the flags.
     ASSERT_EQ(Run({"--quant_type=1", "--quant_recipe=" + Path("recipe"), "--display_model_info=1"}), 0) << out_;
-    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", c.beside_int8, "]")) << what;
+    EXPECT_EQ(BFloat16Layers(), absl::StrCat("bfloat16_layers[", c.beside_int8, "]")) << what;
   }
 }
 
-// What the search takes out of INT8 is on bfloat16 where the mode says so: as many layers as the target asks for, counted in the offline model.
+// What the search takes out of INT8 is on bfloat16 where the mode says so: at least as many layers as the target asks for, counted in the offline
+// model. Which are taken, and whether one more, is a matter of measured latencies.
 TEST_F(PrecisionTest, LayersThatLeaveInt8ComputeOnBFloat16) {
   for (const char* layers : {"1", "2"}) {
     ASSERT_EQ(Run({"--precision_mode=allow_mix_precision_bf16", "--quant_type=1", "--calibrate_tool_path=" + Path("x.bin"),
@@ -253,7 +254,7 @@ TEST_F(PrecisionTest, LayersThatLeaveInt8ComputeOnBFloat16) {
                    "--display_model_info=1"}),
               0)
         << out_;
-    EXPECT_EQ(BFloat16Steps(), absl::StrCat("bfloat16_steps[", layers, "]"));
+    EXPECT_GE(BFloat16Layers(), absl::StrCat("bfloat16_layers[", layers, "]"));  // one digit
   }
 }
 
