@@ -105,13 +105,20 @@ absl::StatusOr<std::string> CompleteQuantization(const runtime::SocRow& soc, con
   return recipe;
 }
 
-// The float layers that quantization has not seen: those of a network without it, or with its own.
+// For networks without a recipe, which says it otherwise.
 passes::Pass BFloat16For(const runtime::SocRow& soc, const CompileOptions& options) {
   passes::BFloat16Policy policy = options.bfloat16;
   policy.supported = [backend = BackendsFor(soc.name).front()](const ir::Graph& graph, const ir::Node& node) {
     return backend->SupportsBFloat16(graph, node);
   };
   return passes::BFloat16Layers(std::move(policy));
+}
+
+void WarnOfFloat32(const passes::BFloat16Policy& policy, const ir::Graph& graph) {
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.node_limit()); ++id) {
+    if (!graph.alive(id) || policy.nodes.count(graph.node(id).name) == 0 || passes::ComputesOnBFloat16(graph, graph.node(id))) continue;
+    Log(LogLevel::kWarning, absl::StrCat(Describe(graph.node(id)), " has no bfloat16 kernel on this chip and stays in float32"));
+  }
 }
 
 // Rewrites of the graph as it is lowered, in float or INT8: what npu_int8 has kernels for.
@@ -219,7 +226,8 @@ absl::StatusOr<runtime::ShapedProgram> Compile(std::unique_ptr<ir::Graph> graph,
   } else if (options.quant_type == QuantType::kInt8) {
     OMKIT_ASSIGN_OR_RETURN(recipe, QuantizeToInt8(soc, options, *graph));
   }
-  OMKIT_RETURN_IF_ERROR(passes::RunPasses({BFloat16For(soc, options)}, PassOptions(options), *graph));
+  if (recipe.empty()) OMKIT_RETURN_IF_ERROR(passes::RunPasses({BFloat16For(soc, options)}, PassOptions(options), *graph));
+  WarnOfFloat32(options.bfloat16, *graph);
   OMKIT_RETURN_IF_ERROR(passes::RunPasses({passes::InsertAipp(stages)}, PassOptions(options), *graph));
   if (options.on_final_graph) options.on_final_graph(*graph);
   OMKIT_RETURN_IF_ERROR(passes::RunPasses(FinalPasses(soc), PassOptions(options), *graph));

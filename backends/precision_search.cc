@@ -29,7 +29,8 @@ class Search {
     OMKIT_RETURN_IF_ERROR(MeasureLayers(base));
     OMKIT_RETURN_IF_ERROR(ShortestPrefix());
     OMKIT_RETURN_IF_ERROR(Prune());
-    OMKIT_RETURN_IF_ERROR(NarrowWeights());
+    OMKIT_RETURN_IF_ERROR(Lower(Precision::kBFloat16, options_.bfloat16));
+    OMKIT_RETURN_IF_ERROR(Lower(Precision::kW8A16, options_.weight_only));
     return Finish();
   }
 
@@ -150,30 +151,31 @@ class Search {
     return true;
   }
 
-  // Float layers get int8 weights: the longest run of the least sensitive ones, then others one by one.
-  absl::Status NarrowWeights() {
+  // Float layers get a lower precision: the longest run of the least sensitive ones, then others one by one.
+  absl::Status Lower(Precision precision, const std::set<std::string>& allowed) {
     if (!best_[0].met) return absl::OkStatus();
     Raised raised = best_[0].raised;
     std::vector<std::string> floats;  // least sensitive first
     for (size_t i = sensitivities_.size(); i-- > 0;) {
       const std::string& layer = sensitivities_[i].node;
-      if (raised.count(layer) != 0 && options_.weight_only.count(layer) != 0) floats.push_back(layer);
+      const auto entry = raised.find(layer);
+      if (entry != raised.end() && entry->second == Precision::kFloat && allowed.count(layer) != 0) floats.push_back(layer);
     }
-    const auto narrowed = [&](size_t count) {
+    const auto lowered = [&](size_t count) {
       Raised plan = raised;
-      for (size_t i = 0; i < count; ++i) plan[floats[i]] = Precision::kW8A16;
+      for (size_t i = 0; i < count; ++i) plan[floats[i]] = precision;
       return plan;
     };
     size_t low = 0, high = floats.size() + 1;
     for (size_t middle = floats.size(); high - low > 1; middle = (low + high) / 2) {
-      OMKIT_ASSIGN_OR_RETURN(const bool taken, TryAsFast(narrowed(middle)));
+      OMKIT_ASSIGN_OR_RETURN(const bool taken, TryAsFast(lowered(middle)));
       (taken ? low : high) = middle;
     }
-    raised = narrowed(low);
+    raised = lowered(low);
     int tried = 0;
     for (size_t i = low + 1; i < floats.size() && tried++ < options_.most_pruned; ++i) {
       Raised one_more = raised;
-      one_more[floats[i]] = Precision::kW8A16;
+      one_more[floats[i]] = precision;
       OMKIT_ASSIGN_OR_RETURN(const bool taken, TryAsFast(one_more));
       if (taken) raised = std::move(one_more);
     }
@@ -183,10 +185,12 @@ class Search {
   PrecisionPlan Finish() const {
     const Candidate& best = best_[0];
     PrecisionPlan plan{RecipeOf(best.raised), best.result, best.value, best.met, best.price, float_price_, sensitivities_};
-    const auto narrow = std::count_if(best.raised.begin(), best.raised.end(), [](const auto& r) { return r.second == Precision::kW8A16; });
-    Log(LogLevel::kInfo, absl::StrFormat("precision: %d of %d layers in float, %d with int8 weights, value %.6f, target %.6f %s",
-                                         static_cast<int64_t>(best.raised.size()) - narrow, layers_.size(), narrow, best.value, options_.target.least,
-                                         best.met ? "met" : "not met"));
+    const auto count = [&](Precision precision) {
+      return std::count_if(best.raised.begin(), best.raised.end(), [precision](const auto& r) { return r.second == precision; });
+    };
+    Log(LogLevel::kInfo, absl::StrFormat("precision: of %d layers %d in float, %d on bfloat16, %d with int8 weights, value %.6f, target %.6f %s",
+                                         layers_.size(), count(Precision::kFloat), count(Precision::kBFloat16), count(Precision::kW8A16), best.value,
+                                         options_.target.least, best.met ? "met" : "not met"));
     return plan;
   }
 

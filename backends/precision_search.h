@@ -1,10 +1,10 @@
-// Mixed precision: the fastest choice of INT8, W8A16 and float layers that meets a stated accuracy. Floor 4, the last step of the recipe.
+// Mixed precision: the fastest choice of INT8, W8A16, bfloat16 and float layers that meets a stated accuracy. Floor 4, the last step of the recipe.
 //
 // Each layer's share of the error is measured both ways: how much smaller the network's noise becomes when it alone is float, and how
 // large the noise is when it alone is INT8. Its price is the latency that the network gains when it alone is float, conversions at its
 // borders included. Layers go to float in the order of share per price until the target is met (the greedy solution of the knapsack), then
-// each of them is tried in INT8 once more, the least worth first. Of those that are still in float then, the least sensitive get int8 weights
-// (W8A16): as many as the target allows, where that is not slower.
+// each of them is tried in INT8 once more, the least worth first. Of those that are still in float then, the least sensitive compute on bfloat16
+// where the user allows it, and of the rest the least sensitive get int8 weights (W8A16): as many as the target allows, where that is not slower.
 #ifndef OMKIT_BACKENDS_PRECISION_SEARCH_H_
 #define OMKIT_BACKENDS_PRECISION_SEARCH_H_
 
@@ -51,7 +51,8 @@ struct PrecisionSearch {
   // What a recipe costs: seconds, or operations where results must not depend on the machine's mood.
   std::function<absl::StatusOr<double>(const passes::Recipe&)> price;
   bool both_ways = true;                                         // false: only what is gained by each layer in float, in half the time
-  int most_pruned = 1 << 30;                                     // layers that are tried in INT8 once more, and with int8 weights one by one
+  int most_pruned = 1 << 30;                                     // layers that are tried in INT8 once more, and in what is below one by one
+  std::set<std::string> bfloat16;                                // layers that may compute on bfloat16
   std::set<std::string> weight_only;                             // layers that can have int8 weights and float activations
   std::function<void(double)> progress;                          // may be empty
   std::function<absl::Status(const passes::Recipe&)> on_better;  // sees each recipe that is the best so far; may be empty

@@ -108,6 +108,7 @@ absl::Status ApplyRecipe(const passes::Recipe& recipe, const passes::QuantizePol
   OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanOf(recipe, graph, policy));
   OMKIT_RETURN_IF_ERROR(passes::Quantize(plan, recipe, graph));
   passes::BFloat16Policy bfloat16 = policy.bfloat16;
+  bfloat16.all = false;  // the recipe says which
   for (const auto& [name, node] : recipe.nodes) {
     if (node.precision == passes::Precision::kBFloat16) bfloat16.nodes.insert(name);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -66,6 +67,7 @@ class RecipeMaker {
 
   absl::StatusOr<Recipe> Make(const std::string& model_hash) {
     OMKIT_ASSIGN_OR_RETURN(plan_, passes::PlanQuantization(graph_, policy_));
+    OMKIT_RETURN_IF_ERROR(FindBFloat16Layers());
     const auto quantized = std::count(plan_.int8_node.begin(), plan_.int8_node.end(), true);
     Log(LogLevel::kInfo,
         absl::StrFormat("quantize: %d of %d nodes run in INT8, %d tensors to calibrate", quantized, graph_.CountNodes(), plan_.values.size()));
@@ -150,6 +152,9 @@ class RecipeMaker {
   // Ranges, and the equalization that the user asked for.
   Recipe FirstRecipe(RangeMethod method) const {
     Recipe recipe = passes::MakeRecipe(graph_, plan_, policy_, statistics_, method);
+    for (auto& [name, node] : recipe.nodes) {
+      if (node.precision == Precision::kFloat && bfloat16_.count(name) != 0) node.precision = Precision::kBFloat16;
+    }
     recipe.equalize = passes::MigrateDifficulty(graph_, plan_, policy_, statistics_, recipe);
     return recipe;
   }
@@ -279,6 +284,16 @@ class RecipeMaker {
     return names;
   }
 
+  // The layers that compute on bfloat16 where they are not INT8.
+  absl::Status FindBFloat16Layers() {
+    const std::unique_ptr<ir::Graph> graph = graph_.Clone();
+    OMKIT_RETURN_IF_ERROR(passes::BFloat16Layers(policy_.bfloat16).run(*graph));
+    for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph->node_limit()); ++id) {
+      if (graph->alive(id) && passes::ComputesOnBFloat16(*graph, graph->node(id))) bfloat16_.insert(graph->node(id).name);
+    }
+    return absl::OkStatus();
+  }
+
   // The samples behind those of the trials, where there are enough of them.
   absl::StatusOr<std::vector<std::vector<Tensor>>> JudgeSamples() const {
     const size_t tried = trial_->samples().size();
@@ -326,17 +341,19 @@ class RecipeMaker {
       search.both_ways = false;
       search.price = [&](const Recipe& recipe) { return OperationPrice(recipe); };
     }
+    search.bfloat16 = bfloat16_;
     search.weight_only = WeightOnlyLayers();
     OMKIT_ASSIGN_OR_RETURN(const PrecisionPlan plan, search.Run(recipe_, Layers()));
-    std::vector<std::string> floats, weight_only;
+    std::map<Precision, std::vector<std::string>> layers;
     for (const LayerSensitivity& layer : plan.layers) {
       const auto entry = plan.recipe.nodes.find(layer.node);
-      if (entry == plan.recipe.nodes.end() || entry->second.precision == Precision::kInt8) continue;
-      (entry->second.precision == Precision::kFloat ? floats : weight_only).push_back(layer.node);
+      if (entry != plan.recipe.nodes.end()) layers[entry->second.precision].push_back(layer.node);
     }
-    if (!floats.empty()) Log(LogLevel::kWarning, absl::StrCat("quantize: kept in float, most sensitive first: ", absl::StrJoin(floats, ", ")));
-    if (!weight_only.empty()) {
-      Log(LogLevel::kWarning, absl::StrCat("quantize: only the weights in INT8 (w8a16), most sensitive first: ", absl::StrJoin(weight_only, ", ")));
+    for (const auto& [precision, what] : {std::pair(Precision::kFloat, "kept in float"),
+                                          {Precision::kBFloat16, "kept in float, on bfloat16"},
+                                          {Precision::kW8A16, "only the weights in INT8 (w8a16)"}}) {
+      if (layers[precision].empty()) continue;
+      Log(LogLevel::kWarning, absl::StrCat("quantize: ", what, ", most sensitive first: ", absl::StrJoin(layers[precision], ", ")));
     }
     if (!plan.met && options_.target) {
       Log(LogLevel::kWarning, absl::StrFormat("quantize: the accuracy target is not met, the best value is %.6f", plan.value));
@@ -365,16 +382,18 @@ class RecipeMaker {
     return least;
   }
 
-  // Multiply-adds, those in float counted as three: the same on every machine and at any time.
+  // Multiply-adds, those in float counted as three and those on bfloat16 as two: the same on every machine and at any time.
   absl::StatusOr<double> OperationPrice(const Recipe& recipe) const {
-    constexpr double kFloatPrice = 3;
+    constexpr double kFloatPrice = 3, kBFloat16Price = 2;
     OMKIT_ASSIGN_OR_RETURN(const passes::QuantizationPlan plan, passes::PlanOf(recipe, graph_, policy_));
     double price = 0;
     for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph_.node_limit()); ++id) {
       if (!graph_.alive(id)) continue;
       const ir::Node& node = graph_.node(id);
       const bool int8 = id < static_cast<ir::NodeId>(plan.int8_node.size()) && plan.int8_node[id];
-      price += (1000 + MultiplyAdds(graph_, node)) * (int8 ? 1 : kFloatPrice);
+      const auto entry = recipe.nodes.find(node.name);
+      const bool bfloat16 = entry != recipe.nodes.end() && entry->second.precision == Precision::kBFloat16;
+      price += (1000 + MultiplyAdds(graph_, node)) * (int8 ? 1 : bfloat16 ? kBFloat16Price : kFloatPrice);
     }
     return price;
   }
@@ -415,6 +434,7 @@ class RecipeMaker {
   const ir::EvaluatorFactory evaluators_;
   passes::QuantizationPlan plan_;
   passes::CalibrationSource source_;
+  std::set<std::string> bfloat16_;  // layers that compute on it where they are not INT8
   Statistics statistics_;
   std::vector<int> ranked_;  // samples, by hash
   std::vector<std::vector<Tensor>> correction_samples_;
@@ -436,15 +456,6 @@ absl::Status WriteDownFollowers(const passes::QuantizePolicy& policy, const ir::
   return absl::OkStatus();
 }
 
-// And without the flags that chose bfloat16: float layers that have it, by name.
-void WriteDownBFloat16(const ir::Graph& graph, Recipe* recipe) {
-  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.node_limit()); ++id) {
-    if (!graph.alive(id) || !passes::ComputesOnBFloat16(graph, graph.node(id))) continue;
-    const auto entry = recipe->nodes.find(graph.node(id).name);
-    if (entry != recipe->nodes.end() && entry->second.precision == Precision::kFloat) entry->second.precision = Precision::kBFloat16;
-  }
-}
-
 }  // namespace
 
 absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& soc, const std::string& model_hash, ir::Graph& graph) {
@@ -458,9 +469,8 @@ absl::Status QuantizeGraph(const QuantizeOptions& options, const std::string& so
     OMKIT_ASSIGN_OR_RETURN(recipe, maker.Make(model_hash));
     OMKIT_RETURN_IF_ERROR(WriteDownFollowers(policy, graph, &recipe));
   }
-  OMKIT_RETURN_IF_ERROR(ApplyRecipe(recipe, policy, graph));
-  WriteDownBFloat16(graph, &recipe);
-  return options.on_recipe ? options.on_recipe(recipe) : absl::OkStatus();
+  if (options.on_recipe) OMKIT_RETURN_IF_ERROR(options.on_recipe(recipe));
+  return ApplyRecipe(recipe, policy, graph);
 }
 
 }  // namespace omkit

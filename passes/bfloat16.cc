@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "passes/quantization_plan.h"
 
@@ -66,11 +64,8 @@ Pass BFloat16Layers(BFloat16Policy policy) {
             for (const ir::NodeId id : order) {
               const Node& node = graph.node(id);
               if (ComputesOnBFloat16(graph, node) || !Wanted(policy, graph, node)) continue;
-              if (IsFloatLayer(graph, node) && policy.supported && policy.supported(graph, node)) {
-                OMKIT_RETURN_IF_ERROR(RoundWeights(graph, node));
-              } else if (policy.nodes.count(node.name) != 0) {
-                Log(LogLevel::kWarning, absl::StrCat(Describe(node), " has no bfloat16 kernel on this chip and stays in float32"));
-              }
+              if (!IsFloatLayer(graph, node) || !policy.supported || !policy.supported(graph, node)) continue;
+              OMKIT_RETURN_IF_ERROR(RoundWeights(graph, node));
             }
             return absl::OkStatus();
           }};

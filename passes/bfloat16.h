@@ -24,7 +24,7 @@ struct BFloat16Policy {
   bool any() const { return all || !nodes.empty(); }
 };
 
-// Rewrites what the policy says and the backend has a kernel for; the rest stays FP32, with a warning for each of `nodes`.
+// Rewrites what the policy says and the backend has a kernel for; the rest stays FP32.
 Pass BFloat16Layers(BFloat16Policy policy);
 
 // True for a Conv or Dense that BFloat16Layers has rewritten.

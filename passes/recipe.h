@@ -31,7 +31,7 @@ enum class Precision {
   kInt8,
   kW8A16,     // Conv, Dense: int8 weights, which the kernels widen as they read them; activations and sums in float
   kBFloat16,  // Conv, Dense: bfloat16 weights, and inputs that the kernels round to bfloat16; all else in float (bfloat16.h)
-  kFloat,     // float32, or what the policy says of layers that stay float
+  kFloat,
 };
 
 struct NodeRecipe {

@@ -278,6 +278,22 @@ TEST(PrecisionSearch, KeepsNoLayerInFloatThatTheTargetDoesNotNeed) {
     EXPECT_LT((*trial)->Measure(fewer)->cosine, search.target.least) << layer << " need not be float";
   }
 
+  // Layers that may are on bfloat16 where that is enough, which a cosine this far from 1 does not mind.
+  search.bfloat16 = {"stem", "pointwise", "second", "head"};
+  search.target.least = 1 - (1 - base->cosine) / 3;
+  const auto lowered = search.Run(start, layers);
+  ASSERT_TRUE(lowered.ok()) << lowered.status();
+  EXPECT_TRUE(lowered->met);
+  int lower = 0;
+  for (const std::string& layer : layers) {
+    const passes::Precision precision = lowered->recipe.nodes.at(layer).precision;
+    lower += precision == passes::Precision::kBFloat16;
+    EXPECT_TRUE(precision != passes::Precision::kFloat || search.bfloat16.count(layer) == 0) << layer;
+  }
+  EXPECT_GT(lower, 0);
+  EXPECT_EQ((*trial)->Measure(lowered->recipe)->cosine, lowered->value);
+  search.bfloat16.clear();
+
   // Where int8 weights are enough, they are taken instead of float ones, at the same price.
   for (const auto& [name, node] : start.nodes) search.weight_only.insert(name);
   search.weight_only.erase("depthwise");

@@ -245,19 +245,6 @@ TEST_F(PrecisionTest, DecidesWhatComputesOnBFloat16) {
   }
 }
 
-// What the search takes out of INT8 is on bfloat16 where the mode says so: at least as many layers as the target asks for, counted in the offline
-// model. Which are taken, and whether one more, is a matter of measured latencies.
-TEST_F(PrecisionTest, LayersThatLeaveInt8ComputeOnBFloat16) {
-  for (const char* layers : {"1", "2"}) {
-    ASSERT_EQ(Run({"--precision_mode=allow_mix_precision_bf16", "--quant_type=1", "--calibrate_tool_path=" + Path("x.bin"),
-                   absl::StrCat("--accuracy_target=metric>=", layers), "--accuracy_metric=sh -c 'grep -ao precision.:.bfloat16 {om} | wc -l'",
-                   "--display_model_info=1"}),
-              0)
-        << out_;
-    EXPECT_GE(BFloat16Layers(), absl::StrCat("bfloat16_layers[", layers, "]"));  // one digit
-  }
-}
-
 TEST_F(PrecisionTest, AModelsOwnQuantizationIsKeptWithAWarning) {
   Write("net.onnx", frontends::ModelBytesFromText(
                         "ir_version: 8 opset_import { version: 13 } graph { name: 'net' input { name: 'x' type { tensor_type { elem_type: 1 shape { "
