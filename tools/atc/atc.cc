@@ -84,9 +84,8 @@ absl::Status AddEncodings(const std::string& path, ir::Graph& graph) {
 void WarnOfSlowBFloat16(const std::string& soc_version, const passes::BFloat16Policy& policy) {
   const absl::StatusOr<runtime::SocRow> soc = runtime::FindSoc(soc_version);
   if (!policy.any() || !soc.ok() || soc->isa == Isa::kAvx512Vnni || !absl::StartsWith(soc->name, "npu-int8")) return;
-  const bool slower = soc->isa == Isa::kGeneric || soc->isa >= Isa::kNeon;
-  Log(LogLevel::kWarning, absl::StrCat("layers on bfloat16 ", slower ? "run slower than" : "run as fast as", " in float32 on ", soc->name,
-                                       ", which has no instructions for it"));
+  Log(LogLevel::kWarning,
+      absl::StrCat(soc->name, " has no instructions for bfloat16: weights take half the memory, and layers run slower than in float32"));
 }
 
 absl::Status CheckOutputs(const Options& options, const runtime::Program& program) {
