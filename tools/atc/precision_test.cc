@@ -245,6 +245,25 @@ TEST_F(PrecisionTest, DecidesWhatComputesOnBFloat16) {
   }
 }
 
+// Exported, such layers are float32 ones with rounded weights, and compile as such.
+TEST_F(PrecisionTest, BFloat16LayersAreExportedAsFloat32) {
+  ASSERT_EQ(Run({"--precision_mode=allow_mix_precision_bf16", "--export_fake_quant=" + Path("rounded.onnx"), "--display_model_info=1"}), 0) << out_;
+  EXPECT_EQ(BFloat16Layers(), "bfloat16_layers[2]");
+  ASSERT_EQ(Run({"--model=" + Path("rounded.onnx"), "--display_model_info=1"}), 0) << out_;
+  EXPECT_EQ(BFloat16Layers(), "bfloat16_layers[0]");
+}
+
+// The reference computes in the types that it finds.
+TEST_F(PrecisionTest, ALayerWithoutBFloat16KernelStaysInFloat32WithAWarning) {
+  std::string warnings;
+  SetLogSink([&](LogLevel level, absl::string_view text) {
+    if (level == LogLevel::kWarning) absl::StrAppend(&warnings, text, "\n");
+  });
+  EXPECT_EQ(Run({"--log=warning", "--soc_version=cpu-reference", "--customize_dtypes=@conv1::InputDtype:bfloat16,bfloat16"}), 0) << out_;
+  SetLogSink({});
+  EXPECT_TRUE(absl::StrContains(warnings, "'conv1' (Conv) has no bfloat16 kernel on this chip and stays in float32")) << warnings;
+}
+
 TEST_F(PrecisionTest, AModelsOwnQuantizationIsKeptWithAWarning) {
   Write("net.onnx", frontends::ModelBytesFromText(
                         "ir_version: 8 opset_import { version: 13 } graph { name: 'net' input { name: 'x' type { tensor_type { elem_type: 1 shape { "
