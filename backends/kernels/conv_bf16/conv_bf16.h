@@ -1,8 +1,8 @@
 // Convolution and dense layers on bfloat16 operands: the layers of a network that stay float, where the user allows bfloat16. Input, bias,
 // residual and output are float32 as in conv_f32; inputs are rounded to bfloat16 as the step reads them, weights are bfloat16. Floor 4.
 //
-// The arithmetic is that of VDPBF16PS (Intel SDM volume 2, AMD64 APM volume 4), which takes no notice of MXCSR: a value is rounded to nearest
-// even; denormal values, products' sums and results are zeros of their sign; tininess is found after rounding. Every output is bias, then one
+// The arithmetic is that of VDPBF16PS as the Intel SDM (volume 2) describes it and AMD's Zen 4 computes it, whatever MXCSR says: rounding is to
+// nearest even; denormal values, sums and results are zeros of their sign; tininess is found after rounding. Every output is bias, then one
 // fused multiply-add per (kh, kw, ic) in that order, then + residual, then the clamp. The instruction takes two products, that of the high
 // halves first, which is why the first of two channels lies there. The same bits on every ISA and for every thread count: where
 // the instruction is missing, a float multiply-add and the same zeros take its place (avx512vnni without AVX512-BF16 runs the avx2 code).
