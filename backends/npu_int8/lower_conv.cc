@@ -80,9 +80,12 @@ absl::StatusOr<std::vector<int32_t>> FoldedBias(const Tensor& w, const Tensor* b
 }
 
 // The layer's weights as arrays of int8 whose sum they are; all but a few models have one.
-std::vector<std::vector<int8_t>> WeightArrays(const Tensor& w) {
-  if (w.dtype() == DType::kInt16) return kernels::SplitWeights(w.data<int16_t>(), w.elements());
-  return {std::vector<int8_t>(w.data<int8_t>(), w.data<int8_t>() + w.elements())};
+std::vector<std::vector<int8_t>> WeightArrays(const Tensor& w, Isa isa) {
+  const int least = kernels::LeastWeight(isa);
+  if (w.dtype() == DType::kInt16) return kernels::SplitWeights(w.data<int16_t>(), w.elements(), least);
+  const int8_t *values = w.data<int8_t>(), *end = values + w.elements();
+  if (std::all_of(values, end, [&](int8_t v) { return v >= least; })) return {std::vector<int8_t>(values, end)};
+  return kernels::SplitWeights(std::vector<int16_t>(values, end).data(), w.elements(), least);
 }
 
 // w[oc][channels][kernel_h][kernel_w] as [oc][kernel_w * channels][kernel_h].
@@ -147,7 +150,7 @@ absl::Status LowerU8(const Node& node, Layer layer, ProgramBuilder& builder) {
   const Tensor& w = *builder.graph().ConstantInput(node, 1);
   const Tensor* bias = builder.graph().ConstantInput(node, 2);
   const int64_t operations = layer.operations();
-  std::vector<std::vector<int8_t>> arrays = WeightArrays(w);
+  std::vector<std::vector<int8_t>> arrays = WeightArrays(w, builder.isa());
   if (ReadsRowRuns(builder.graph(), node)) JoinKernelRows(arrays, layer);
   auto params = WindowParams<kernels::ConvU8Params>(layer);
   const bool float_output = IsF32(y);

@@ -11,8 +11,6 @@
 namespace omkit::frontends::qdq {
 namespace {
 
-constexpr int kLimit = 127;
-
 bool Is8Bit(const Tensor& t) { return (t.dtype() == DType::kInt8 || t.dtype() == DType::kUInt8) && t.type().quantized(); }
 
 // One channel of weights in the making.
@@ -57,7 +55,7 @@ bool FitsAccumulator(const Channel& channel, double bias, const QuantParams& x) 
 }
 
 bool IsWide(absl::Span<const int16_t> values) {
-  return std::any_of(values.begin(), values.end(), [](int16_t v) { return v > kLimit || v < -kLimit; });
+  return std::any_of(values.begin(), values.end(), [](int16_t v) { return v > 127 || v < -128; });
 }
 
 // int16 where some weight needs it.

@@ -21,7 +21,7 @@ constexpr int32_t kMostChunkPixels = 448;
 
 // Operands: 0 input u8, 1 packed weights, 2 bias int32[oc] (zero point already folded in: b - zx * sum(w)), 3 multiplier f32[oc],
 // 4 output, then residual u8 (only when has_residual), table u8[256] (only when has_table): a function of one element behind the layer,
-// remainders (only when there are some): what packed weights leave of weights beyond [-127, 127], ConvU8Remainders.
+// remainders (only when there are some): what packed weights leave of weights beyond [LeastWeight, 127], ConvU8Remainders.
 struct ConvU8Params {
   View in;        // N, H, W, C
   View out;       // N, OH, OW, OC; u8, or f32 when float_output; channel stride 1, or see ConvU8WritesPlanes
@@ -70,9 +70,12 @@ std::string ConvU8Kernel(Isa isa);
 std::vector<uint8_t> PackConvU8Weights(Isa isa, const int8_t* w, int64_t oc, int64_t ic_per_group, int64_t kernel_h, int64_t kernel_w,
                                        int64_t groups);
 
-// Weights of any size as arrays in [-127, 127] whose sum they are: one if they fit, two up to 254. Models of quantization-aware training have a
+// The least weight of this tier's INT8 kernels, depthwise ones included: -128, or -127 where they add two products in 16 bits.
+int LeastWeight(Isa isa);
+
+// Weights of any size as arrays in [least, 127] whose sum they are: one if they fit, two up to 254. Models of quantization-aware training have a
 // few weights that do not fit where their uint8 weights lie around a zero point far from 128.
-std::vector<std::vector<int8_t>> SplitWeights(const int16_t* w, int64_t count);
+std::vector<std::vector<int8_t>> SplitWeights(const int16_t* w, int64_t count, int least = -127);
 
 // Steps of input channels that a block of output channels adds once more to its sums, in the order of blocks: those in which some of the arrays
 // behind the first of SplitWeights is not all zero. blocks.h has their form.

@@ -117,13 +117,15 @@ int64_t ConvU8RemaindersSize(Isa isa, int64_t steps, int64_t oc, int64_t ic_per_
   return RoundUp(steps * static_cast<int64_t>(sizeof(ConvU8RemainderHead)), 64) + steps * StepsOf(isa, oc, ic_per_group, groups).bytes;
 }
 
-std::vector<std::vector<int8_t>> SplitWeights(const int16_t* w, int64_t count) {
+int LeastWeight(Isa isa) { return isa == Isa::kNeon ? -127 : -128; }
+
+std::vector<std::vector<int8_t>> SplitWeights(const int16_t* w, int64_t count, int least) {
   std::vector<int32_t> left(w, w + count);
   std::vector<std::vector<int8_t>> arrays;
   do {
     arrays.emplace_back(count);
     for (int64_t i = 0; i < count; ++i) {
-      arrays.back()[i] = static_cast<int8_t>(std::clamp(left[i], -127, 127));
+      arrays.back()[i] = static_cast<int8_t>(std::clamp(left[i], least, 127));
       left[i] -= arrays.back()[i];
     }
   } while (std::any_of(left.begin(), left.end(), [](int32_t v) { return v != 0; }));

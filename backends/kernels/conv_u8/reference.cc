@@ -1,5 +1,6 @@
 #include "backends/kernels/conv_u8/reference.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -81,6 +82,12 @@ ConvCase RandomConvCase(Random& random, const ConvChoice& choice) {
   c.output = RandomBytes(random, out_elements * (p.float_output ? 4 : 1));
   c.residual = RandomBytes(random, residual_elements);
   return c;
+}
+
+void MakeLeast(Random& random, Isa isa, ConvCase* c) {
+  const bool all = Pick(random, 0, 3) == 0;
+  for (int8_t& w : c->weights) w = all || Pick(random, 0, 3) == 0 ? static_cast<int8_t>(LeastWeight(isa)) : w;
+  if (all) std::fill(c->input.begin(), c->input.end(), uint8_t{255});
 }
 
 void MakeWide(Random& random, ConvCase* c) {

@@ -28,6 +28,8 @@ struct ConvChoice {
 };
 ConvCase RandomConvCase(Random& random, const ConvChoice& choice);
 
+// Gives a few weights, or all, the least value that the tier's kernels take.
+void MakeLeast(Random& random, Isa isa, ConvCase* c);
 // Gives a few weights, all of a channel, or all of the layer values beyond [-127, 127].
 void MakeWide(Random& random, ConvCase* c);
 

@@ -1,5 +1,5 @@
-#include <cstring>
 #include <algorithm>
+#include <cstring>
 #include <functional>
 
 #include "backends/kernels/conv_u8/conv_u8.h"
@@ -70,6 +70,15 @@ TEST_P(ConvU8Test, EqualsNestedLoopsWithWeightsBeyondInt8) {
   for (int i = 0; i < 110; ++i) {
     ConvCase c = RandomConvCase(random, i < 88 ? ConvChoice{} : kDense[i % 11]);
     MakeWide(random, &c);
+    ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
+  }
+}
+
+TEST_P(ConvU8Test, EqualsNestedLoopsWithTheLeastWeights) {
+  Random random(19);
+  for (int i = 0; i < 60; ++i) {
+    ConvCase c = RandomConvCase(random, i < 40 ? ConvChoice{} : kDense[i % 11]);
+    MakeLeast(random, GetParam(), &c);
     ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
   }
 }
@@ -169,7 +178,10 @@ TEST_P(ConvU8Test, GathersTheLastBytesOfKernelRows) {
     ASSERT_EQ(runner.Run(1 + i % 3), absl::OkStatus()) << "case " << i;
     p.gathers_tails = 0;
     ASSERT_EQ(runner.Bytes(4), ReferenceConv(c)) << "case " << i << ": " << ic << " to " << oc << ", " << rows << " rows, pixels " << p.in.strides[2]
-                                                 << " x " << p.stride_w << " float " << p.float_output << " table " << p.has_table << " residual " << p.has_residual << " chunk " << p.chunk_pixels << " out " << p.out.dims[0] << "x" << p.out.dims[1] << "x" << p.out.dims[2] << " dil " << p.dilation_h << " gap " << p.out.strides[2] << " threads " << 1 + i % 3;
+                                                 << " x " << p.stride_w << " float " << p.float_output << " table " << p.has_table << " residual "
+                                                 << p.has_residual << " chunk " << p.chunk_pixels << " out " << p.out.dims[0] << "x" << p.out.dims[1]
+                                                 << "x" << p.out.dims[2] << " dil " << p.dilation_h << " gap " << p.out.strides[2] << " threads "
+                                                 << 1 + i % 3;
   }
   EXPECT_EQ(gathered == 120, GetParam() == Isa::kAvx512Vnni);
   for (const int64_t ic : {1, 8, 10, 12}) EXPECT_FALSE(ConvU8GathersTails(GetParam(), ic, 3, 1, 1)) << ic;

@@ -66,6 +66,15 @@ TEST_P(DwConvU8Test, EqualsNestedLoopsOnFastShapes) {
   }
 }
 
+TEST_P(DwConvU8Test, EqualsNestedLoopsWithTheLeastWeights) {
+  Random random(26);
+  for (int i = 0; i < 60; ++i) {
+    ConvCase c = RandomConvCase(random, FastChoice(i % 3 == 0 ? 0 : i % 3 == 1 ? 3 : 5, i % 3 == 0 ? 0 : 1 + i / 3 % 2, i / 6));
+    MakeLeast(random, GetParam(), &c);
+    ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
+  }
+}
+
 TEST_P(DwConvU8Test, EqualsNestedLoopsWithWeightsBeyondInt8) {
   Random random(25);
   for (int i = 0; i < 240; ++i) {
