@@ -25,6 +25,20 @@ bool IsDense(const View& view) {
   return true;
 }
 
+View PlainView(const TensorType& type) {
+  std::vector<int64_t> dims = type.shape.vec();
+  if (dims.size() > static_cast<size_t>(kernels::kMaxViewRank)) dims = {type.shape.elements()};
+  return kernels::DenseView(dims.data(), static_cast<int>(dims.size()), static_cast<int>(SizeOf(type.dtype)));
+}
+
+int64_t PixelStride(const TensorType& type) {
+  const int64_t channels = type.shape.dim(1), size = static_cast<int64_t>(SizeOf(type.dtype));
+  if (size == 1) return RoundUp(channels, 4);
+  constexpr int64_t kHalfWay = 2048, kLine = 64;
+  const bool meet = channels * size % kHalfWay == 0 && type.shape.dim(2) * type.shape.dim(3) > 1;
+  return channels + (meet ? kLine / size : 0);
+}
+
 View Nhwc(const Place& place) {
   View nhwc = place.view;
   constexpr int kOrder[] = {0, 2, 3, 1};

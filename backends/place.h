@@ -30,6 +30,11 @@ struct Place {
 
 // True when the view visits its elements in dense row-major order.
 bool IsDense(const kernels::View& view);
+// A value in row-major order. More dimensions than a view has become one: kernels take such values whole or not at all.
+kernels::View PlainView(const TensorType& type);
+// Elements between neighbouring pixels of an image: kernels read channels in groups of four bytes. Float convolutions read a dozen pixels in
+// turns: a cache line keeps pixels apart that would otherwise all meet in one or two sets of a first-level cache whose ways are 4 KiB.
+int64_t PixelStride(const TensorType& type);
 // An image place as the kernels want it: N, H, W, C.
 kernels::View Nhwc(const Place& place);
 // Rewrites views of equal dims alike: dimensions of size 1 go, the rest is ordered by the last view's strides, and neighbours that are

@@ -2,6 +2,8 @@
 // over all taps in registers. Tiles take their pixels from a list of addresses, so no row ends in a smaller tile of its own.
 #include "backends/kernels/conv_u8/generic.h"
 #include "backends/kernels/conv_u8/tiles.h"
+#include "backends/kernels/conv_u8/x86_table.h"
+#include "backends/kernels/conv_u8/x86_tails.h"
 #include "backends/kernels/tier.h"
 #include "backends/kernels/transpose.h"
 #include "backends/kernels/x86.h"
@@ -395,58 +397,6 @@ void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, 
   if (i < count) pick(count - i)(b, f, pixels.in + i, pixels.out + i, pixels.residual + i);
 }
 
-// The last bytes of the kernel rows of every pixel: 4 * steps bytes each, row after row.
-class Tails {
- public:
-  explicit Tails(const ConvU8Params& p)
-      : rows_(p.gathers_tails ? p.kernel_h : 0),
-        tail_(p.in.dims[3] - 1),
-        row_step_(p.in.strides[1] * p.dilation_h),
-        pixel_step_(p.in.strides[2] * p.stride_w),
-        bytes_(rows_ > 4 ? 8 : 4) {
-    if (rows_ == 0) return;
-    uint8_t at[64];
-    for (int64_t i = 0; i < 64; ++i) at[i] = static_cast<uint8_t>(i / bytes_ * pixel_step_);
-    at_ = _mm512_loadu_si512(at);
-  }
-
-  void Gather(const Pixels& pixels, int count) {
-    if (rows_ == 0) return;
-    // A register has this many pixels, when they come from at most two registers.
-    const int most = static_cast<int>((64 / bytes_ - 1) * pixel_step_ < 128 ? 64 / bytes_ : 1);
-    for (int i = 0; i < count;) {
-      int n = most;
-      while (n > 1 && (i + n > count || pixels.in[i + n - 1] - pixels.in[i] != (n - 1) * pixel_step_)) n /= 2;
-      _mm512_storeu_si512(tails_ + i * bytes_, GatherSome(pixels.in[i] + tail_, n));
-      i += n;
-    }
-    for (int i = 0; i < kListPadding; ++i) __builtin_memcpy(tails_ + (count + i) * bytes_, tails_ + (count - 1) * bytes_, bytes_);
-  }
-  Block Behind(const Block& block, const Pixels& pixels) const {
-    Block b = block;
-    b.tails = tails_;
-    b.first_in = pixels.in;
-    return b;
-  }
-
- private:
-  __m512i GatherSome(const uint8_t* from, int n) const {
-    const int64_t span = (n - 1) * pixel_step_ + 1;
-    const __mmask64 low = span >= 64 ? ~0ull : (1ull << span) - 1, high = span > 64 ? ~0ull >> (128 - span) : 0;
-    const __mmask64 first_row = bytes_ == 4 ? 0x1111111111111111ull : 0x0101010101010101ull;
-    __m512i all = _mm512_setzero_si512();
-    for (int64_t y = 0; y < rows_; ++y, from += row_step_) {
-      const __m512i a = _mm512_maskz_loadu_epi8(low, from), b = _mm512_maskz_loadu_epi8(high, from + 64);
-      all = _mm512_or_si512(all, _mm512_maskz_permutex2var_epi8(first_row << y, a, at_, b));
-    }
-    return all;
-  }
-
-  const int64_t rows_, tail_, row_step_, pixel_step_, bytes_;
-  __m512i at_ = _mm512_setzero_si512();
-  uint8_t tails_[(kChunk + kListPadding) * 8 + 64];
-};
-
 // Float results in planes: of a few pixels at a time, rows of channels stay in the first-level cache until they are transposed into the result.
 class Planes {
  public:
@@ -485,73 +435,6 @@ class Planes {
   Pixels few_;
   alignas(64) float rows_[kFew * kRow];
   const int64_t channel_stride_;
-};
-
-// table[x]: the table sits in four registers, two permutations cover its halves and bit 7 picks one.
-OMKIT_INLINE __m512i LookUp(const __m512i (&t)[4], __m512i x) {
-  const __m512i low = _mm512_permutex2var_epi8(t[0], x, t[1]), high = _mm512_permutex2var_epi8(t[2], x, t[3]);
-  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
-}
-OMKIT_INLINE void LookUpBytes(const __m512i (&t)[4], uint8_t* bytes, int64_t count) {
-  int64_t i = 0;
-  for (; i + 64 <= count; i += 64) _mm512_storeu_si512(bytes + i, LookUp(t, _mm512_loadu_si512(bytes + i)));
-  if (i == count) return;
-  const __mmask64 mask = (1ull << (count - i)) - 1;
-  _mm512_mask_storeu_epi8(bytes + i, mask, LookUp(t, _mm512_maskz_loadu_epi8(mask, bytes + i)));
-}
-// 32 bytes of two pixels.
-OMKIT_INLINE void LookUpTwo(const __m512i (&t)[4], uint8_t* first, uint8_t* second) {
-  __m256i *a = reinterpret_cast<__m256i*>(first), *b = reinterpret_cast<__m256i*>(second);
-  const __m512i y = LookUp(t, _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(a)), _mm256_loadu_si256(b), 1));
-  _mm256_storeu_si256(a, _mm512_castsi512_si256(y));
-  _mm256_storeu_si256(b, _mm512_extracti64x4_epi64(y, 1));
-}
-
-// The function behind the layer, one chunk late: stores of the chunk itself are still on their way to the cache, and loads would wait for
-// them.
-class LookUpBehind {
- public:
-  explicit LookUpBehind(const uint8_t* table) {
-    for (int i = 0; i < 4; ++i) table_[i] = _mm512_loadu_si512(table + 64 * i);
-  }
-  void Next(const Pixels& pixels, int count, int64_t begin, int64_t end) {
-    Finish();
-    count_ = count;
-    width_ = end - begin;
-    for (int i = 0; i < count; ++i) out_[i] = pixels.out[i] + begin;
-  }
-  void Finish() {
-    for (int i = 0; i < count_;) {
-      const int run = RunFrom(i);
-      if (run == 1 && width_ % 64 == 32 && i + 1 < count_) {
-        LookUpBytes(table_, out_[i], width_ - 32);
-        LookUpBytes(table_, out_[i + 1], width_ - 32);
-        LookUpTwo(table_, out_[i] + width_ - 32, out_[i + 1] + width_ - 32);
-        i += 2;
-      } else {
-        LookUpBytes(table_, out_[i], run * width_);
-        i += run;
-      }
-    }
-  }
-
- private:
-  // Pixels from `first` on that lie side by side: a gap never closes again.
-  int RunFrom(int first) const {
-    const auto joined = [&](int last) { return out_[last] - out_[first] == (last - first) * width_; };
-    if (first + 1 == count_ || !joined(first + 1)) return 1;
-    int in = first + 1, behind = count_;
-    while (behind - in > 1) {
-      const int middle = in + (behind - in) / 2;
-      (joined(middle) ? in : behind) = middle;
-    }
-    return in - first + 1;
-  }
-
-  __m512i table_[4];
-  uint8_t* out_[kChunk];
-  int count_ = 0;
-  int64_t width_ = 0;
 };
 
 void Run(const ConvU8Params& p, const KernelArgs& args) {
