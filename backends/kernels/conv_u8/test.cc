@@ -74,6 +74,23 @@ TEST_P(ConvU8Test, EqualsNestedLoopsWithWeightsBeyondInt8) {
   }
 }
 
+// The last layers of bottleneck blocks.
+TEST_P(ConvU8Test, AddsResidualsBehindManyChannels) {
+  Random random(20);
+  for (int i = 0; i < 60; ++i) {
+    ConvChoice choice;
+    choice.kernel = choice.stride = choice.groups = 1;
+    choice.in_channels = 16 * Pick(random, 1, 34);
+    choice.out_channels = 32 * Pick(random, 1, 3) - (i % 5 == 0 ? 3 : 0);
+    choice.height = Pick(random, 1, 9);
+    choice.width = Pick(random, 1, 30);
+    ConvCase c = RandomConvCase(random, choice);
+    while (!c.params.has_residual || c.params.float_output) c = RandomConvCase(random, choice);
+    if (i % 4 == 0) MakeWide(random, &c);
+    ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 3)) << "case " << i;
+  }
+}
+
 TEST_P(ConvU8Test, EqualsNestedLoopsWithTheLeastWeights) {
   Random random(19);
   for (int i = 0; i < 60; ++i) {

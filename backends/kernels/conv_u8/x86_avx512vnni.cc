@@ -354,6 +354,39 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
   }
 }
 
+// The same with any number of steps, in a loop, for layers that add a residual: the epilogue of a larger tile would leave no room in the core's
+// window for products of the next one.
+__attribute__((noinline)) void LoopTiles(const Block& block, const Finish& finish, const Pixels& pixels, int count) {
+  const Block b = block;
+  const Finish f = finish;
+  const __m512 multiplier[2] = {_mm512_loadu_ps(b.multiplier), _mm512_loadu_ps(b.multiplier + 16)};
+  const int64_t ahead = b.steps * 128;
+  for (int i = 0; i < count; i += kShortTile) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kShortTile; ++r) _mm_prefetch(reinterpret_cast<const char*>(pixels.residual[i + r] + b.oc), _MM_HINT_T0);
+    const uint8_t* p[kShortTile];
+    __m512i acc[kShortTile][2];
+    SetAddresses<0>(pixels.in + i, p);
+    SetPixels<0>(_mm512_loadu_si512(b.bias), _mm512_loadu_si512(b.bias + 16), acc);
+    const int8_t* w = b.weights;
+    int64_t k = b.in_offset;
+    const int64_t end = k + b.run_bytes;
+    do {
+#pragma GCC unroll 4
+      for (int s = 0; s < 4; ++s) {
+        _mm_prefetch(reinterpret_cast<const char*>(w + ahead + s * 128), _MM_HINT_T1);
+        _mm_prefetch(reinterpret_cast<const char*>(w + ahead + s * 128 + 64), _MM_HINT_T1);
+        AccumulateStep<kShortTile, 2>(p, k + s * 4, w + s * 128, acc);
+      }
+      k += 16;
+      w += 512;
+    } while (k != end);
+    __m512i packed[kShortTile];
+    FinishPixels<0, Mode::kResidual>(b, f, acc, multiplier, pixels.out + i, pixels.residual + i, packed);
+    StoreWide<kShortTile, true>(b, f, packed, pixels.out + i);
+  }
+}
+
 typedef void (*ShortFunction)(const Block&, const Finish&, const Pixels&, int);
 
 template <int kRuns, int kRunSteps, Mode kMode = Mode::kPlain, int kTailSteps = 0>
@@ -363,13 +396,16 @@ ShortFunction PickShort(bool half, bool whole) {
 }
 
 // The function for this block's number of steps, or null.
-ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole) {
+ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole, int count) {
   if (b.inner_runs != 1) return nullptr;
   // Three channels under a kernel of 3 x 3.
   if (b.tail_steps == 1 && mode == Mode::kPlain && b.runs == 3 && b.run_bytes == 8) return PickShort<3, 2, Mode::kPlain, 1>(half, whole);
   if (b.tail_steps > 0) return nullptr;
   // The last layer of a bottleneck block adds its residual to the product of 64 channels.
   if (mode == Mode::kResidual && b.runs == 1 && b.run_bytes == 64) return PickShort<1, 16, Mode::kResidual>(half, whole);
+  // Of more channels the products outweigh the epilogue, and the larger tile loads less.
+  const bool fits = b.run_bytes % 16 == 0 && b.run_bytes <= 512 && (count % kShortTile == 0 || count > 64);
+  if (mode == Mode::kResidual && b.runs == 1 && b.remainder_count == 0 && fits && !half && whole) return LoopTiles;
   if (mode != Mode::kPlain) return nullptr;
   if (b.runs == 3 && b.run_bytes == 12) return PickShort<3, 3>(half, whole);
   if (b.runs != 1) return nullptr;
@@ -386,7 +422,7 @@ ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole) {
 
 void RunBlock(const Block& b, const Finish& f, Mode mode, const Pixels& pixels, int count) {
   const bool half = b.width == kZmmLayout.slots / 2, whole = b.count == b.width;
-  if (const ShortFunction run = count >= kShortTile ? PickShort(b, mode, half, whole) : nullptr) {
+  if (const ShortFunction run = count >= kShortTile ? PickShort(b, mode, half, whole, count) : nullptr) {
     return run(b, f, pixels, count);
   }
   const int tile = mode == Mode::kLimited ? kLimitedTile : half ? kHalfTile : kTile;
