@@ -354,16 +354,19 @@ __attribute__((noinline)) void ShortTiles(const Block& block, const Finish& fini
   }
 }
 
-// The same with any number of steps, in a loop, for layers that add a residual: the epilogue of a larger tile would leave no room in the core's
-// window for products of the next one.
+// The same with any number of steps, in a loop, for layers of few more steps or with a residual: the epilogue of a larger tile would leave no
+// room in the core's window for products of the next one.
+template <Mode kMode>
 __attribute__((noinline)) void LoopTiles(const Block& block, const Finish& finish, const Pixels& pixels, int count) {
   const Block b = block;
   const Finish f = finish;
   const __m512 multiplier[2] = {_mm512_loadu_ps(b.multiplier), _mm512_loadu_ps(b.multiplier + 16)};
   const int64_t ahead = b.steps * 128;
   for (int i = 0; i < count; i += kShortTile) {
+    if constexpr (kMode == Mode::kResidual) {
 #pragma GCC unroll 4
-    for (int r = 0; r < kShortTile; ++r) _mm_prefetch(reinterpret_cast<const char*>(pixels.residual[i + r] + b.oc), _MM_HINT_T0);
+      for (int r = 0; r < kShortTile; ++r) _mm_prefetch(reinterpret_cast<const char*>(pixels.residual[i + r] + b.oc), _MM_HINT_T0);
+    }
     const uint8_t* p[kShortTile];
     __m512i acc[kShortTile][2];
     SetAddresses<0>(pixels.in + i, p);
@@ -382,7 +385,7 @@ __attribute__((noinline)) void LoopTiles(const Block& block, const Finish& finis
       w += 512;
     } while (k != end);
     __m512i packed[kShortTile];
-    FinishPixels<0, Mode::kResidual>(b, f, acc, multiplier, pixels.out + i, pixels.residual + i, packed);
+    FinishPixels<0, kMode>(b, f, acc, multiplier, pixels.out + i, pixels.residual + i, packed);
     StoreWide<kShortTile, true>(b, f, packed, pixels.out + i);
   }
 }
@@ -404,8 +407,9 @@ ShortFunction PickShort(const Block& b, Mode mode, bool half, bool whole, int co
   // The last layer of a bottleneck block adds its residual to the product of 64 channels.
   if (mode == Mode::kResidual && b.runs == 1 && b.run_bytes == 64) return PickShort<1, 16, Mode::kResidual>(half, whole);
   // Of more channels the products outweigh the epilogue, and the larger tile loads less.
-  const bool fits = b.run_bytes % 16 == 0 && b.run_bytes <= 512 && (count % kShortTile == 0 || count > 64);
-  if (mode == Mode::kResidual && b.runs == 1 && b.remainder_count == 0 && fits && !half && whole) return LoopTiles;
+  const bool loops = b.runs == 1 && b.remainder_count == 0 && b.run_bytes % 16 == 0 && (count % kShortTile == 0 || count > 64) && !half && whole;
+  if (mode == Mode::kResidual && loops && b.run_bytes <= 512) return LoopTiles<Mode::kResidual>;
+  if (mode == Mode::kPlain && loops && b.run_bytes >= 64 && b.run_bytes <= 128) return LoopTiles<Mode::kPlain>;
   if (mode != Mode::kPlain) return nullptr;
   if (b.runs == 3 && b.run_bytes == 12) return PickShort<3, 3>(half, whole);
   if (b.runs != 1) return nullptr;
