@@ -168,7 +168,9 @@ bool ReadsRowRuns(const ir::Graph& graph, const ir::Node& node) {
   const auto window = ir::WindowOf(graph, node);
   if (SizeOf(x.dtype) != 1 || x.shape.rank() != 4 || !window.ok() || window->dilation[2] != 1) return false;
   const int64_t channels = x.shape.dim(1), run = window->kernel[2] * channels, apart = window->kernel[2] * RoundUp(channels, 4);
-  return RoundUp(run, 4) < apart || (RoundUp(run, 4) == apart && run % 4 == 1 && window->kernel[1] > 1);
+  if (RoundUp(run, 4) < apart) return true;
+  // Not worth a copy beside the image that another reader wants.
+  return RoundUp(run, 4) == apart && run % 4 == 1 && window->kernel[1] > 1 && graph.OnlyUser(node.inputs[0]) != nullptr;
 }
 
 Halo HaloOf(const ir::Graph& graph, const ir::Node& conv) {

@@ -51,7 +51,7 @@ kernels::View Permuted(const kernels::View& view, const std::vector<int>& order)
 kernels::View BroadcastView(const Place& place, const Shape& dims);
 // True for an 8-bit Conv over so few channels that the taps of one kernel row, which lie behind one another when pixels do, fill fewer
 // groups of four bytes as one run than as separate pixels (one channel and a kernel of 3: one group instead of three), or as many with a last
-// one that kernels may gather (kernels::ConvU8GathersTails).
+// one that kernels may gather (kernels::ConvU8GathersTails), for an image that nothing else reads.
 bool ReadsRowRuns(const ir::Graph& graph, const ir::Node& node);
 // The halo that a Conv node reads around its input.
 Halo HaloOf(const ir::Graph& graph, const ir::Node& conv);

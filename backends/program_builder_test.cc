@@ -175,5 +175,15 @@ TEST(PlaceInOutput, OtherReadersAndOtherTiersGetTheirOwn) {
   CopiesOf(made_elsewhere.graph);
 }
 
+// A first convolution wants pixels of three channels without space between them, but not at the price of a copy of its own.
+TEST(RowRuns, ReadersOfOneImageShareIt) {
+  Heads heads;
+  const ir::ValueId x = heads.Input(3, 12, 10);
+  heads.graph.MarkOutput(heads.Conv(x, 8, 3));
+  heads.graph.MarkOutput(heads.Conv(x, 9, 3));
+  const int copies = CopiesOf(heads.graph);
+  EXPECT_TRUE(!WritesPlanes() || copies == ImageCopies(heads.graph)) << copies;
+}
+
 }  // namespace
 }  // namespace omkit

@@ -140,7 +140,7 @@ std::optional<Place> ProgramBuilder::PlaceInOutput(ValueId v, bool planes) {
   std::vector<const ir::Node*> nodes;
   while (!graph_.IsOutput(way.back())) {
     const ir::Node* user = graph_.OnlyUser(way.back());
-    const bool moves = user != nullptr && (IsReshape(user->op) || user->op == ir::OpKind::kConcat);
+    const bool moves = user != nullptr && (IsReshape(user->op) || user->op == ir::OpKind::kConcat) && BackendTakes(*user);
     if (!moves || way.size() == kLongest || !SameElements(type(user->outputs[0]), type(v))) return std::nullopt;
     nodes.push_back(user);
     way.push_back(user->outputs[0]);
