@@ -5,22 +5,17 @@
 #include "backends/kernels/attention_u8/strip.h"
 #include "backends/kernels/attention_u8/walk.h"
 #include "backends/kernels/matmul_u8/matmul_u8.h"
-#include "backends/kernels/matmul_u8/product.h"
+#include "backends/kernels/matmul_u8/products.h"
 #include "backends/kernels/registration.h"
 #include "base/checked.h"
 #include "base/status.h"
 
 namespace omkit::kernels {
 
-#define OMKIT_TIER(tier, isa, plain)                                                                                          \
-  namespace plain {                                                                                                           \
-  void ScoreU8(const Strip& strip);                                                                                           \
-  void ShareU8(const Strip& strip);                                                                                           \
-  }                                                                                                                           \
-  namespace tier {                                                                                                            \
-  void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns);                                 \
-  void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms);                  \
-  void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end); \
+#define OMKIT_TIER(tier, isa, plain) \
+  namespace plain {                  \
+  void ScoreU8(const Strip& strip);  \
+  void ShareU8(const Strip& strip);  \
   }
 #include "backends/kernels/tiers.inc"
 #undef OMKIT_TIER

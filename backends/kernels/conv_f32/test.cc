@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "backends/kernels/conv_f32/conv_f32.h"
+#include "backends/kernels/conv_f32/random_window.h"
 #include "backends/kernels/dwconv_f32/dwconv_f32.h"
 #include "backends/kernels/tier_agreement.h"
 #include "base/checked.h"
@@ -68,19 +69,9 @@ Case RandomCase(Random& random, bool depthwise) {
   ConvF32Params& p = c.p;
   c.depthwise = depthwise;
   const bool pointwise = !depthwise && Pick(random, 0, 3) == 0;
-  p.kernel_h = pointwise ? 1 : static_cast<int32_t>(Pick(random, 1, 5));
-  p.kernel_w = pointwise ? 1 : static_cast<int32_t>(Pick(random, 1, 5));
-  p.stride_h = static_cast<int32_t>(Pick(random, 1, 3));
-  p.stride_w = static_cast<int32_t>(Pick(random, 1, 3));
-  p.dilation_h = static_cast<int32_t>(Pick(random, 1, 2));
-  p.dilation_w = static_cast<int32_t>(Pick(random, 1, 2));
-  p.pad_top = static_cast<int32_t>(Pick(random, 0, p.kernel_h - 1));
-  p.pad_left = static_cast<int32_t>(Pick(random, 0, p.kernel_w - 1));
+  RandomWindow(random, pointwise, 5, &p);
   const int64_t n = Pick(random, 1, 2), halo = 8;
   const int64_t h = Pick(random, 1, 9), w = Pick(random, 1, 34);
-  const int64_t reach_h = (p.kernel_h - 1) * p.dilation_h, reach_w = (p.kernel_w - 1) * p.dilation_w;
-  const int64_t oh = std::max<int64_t>(1, (h + 2 * p.pad_top - reach_h - 1) / p.stride_h + 1);
-  const int64_t ow = std::max<int64_t>(1, (w + 2 * p.pad_left - reach_w - 1) / p.stride_w + 1);
   const int64_t channels = Pick(random, 1, 70);
   p.groups = static_cast<int32_t>(depthwise ? channels : Pick(random, 0, 2) ? 1 : Pick(random, 2, 4));
   const int64_t ic = depthwise ? channels : p.groups * std::max<int64_t>(1, Pick(random, 1, 70) / p.groups);
@@ -88,16 +79,7 @@ Case RandomCase(Random& random, bool depthwise) {
   int64_t elements;
   p.in = ImageView(n, h, w, ic, Pick(random, 0, 1) * 3, halo, halo, halo, halo, Pick(random, 0, 5), 4, &elements);
   c.in = Image(random, p.in, elements, halo, halo);
-  const int64_t edge = Pick(random, 0, 1);
-  p.out = ImageView(n, oh, ow, oc, Pick(random, 0, 1) * 5, edge, edge, edge, edge, Pick(random, 0, 3), 4, &elements);
-  c.out = RandomFloats(random, elements);
-  p.has_residual = static_cast<int32_t>(Pick(random, 0, 1));
-  if (p.has_residual) {
-    p.residual = ImageView(n, oh, ow, oc, Pick(random, 0, 1) * 2, 0, 0, 0, edge, 0, 4, &elements);
-    c.residual = RandomFloats(random, elements);
-  }
-  p.act_min = Pick(random, 0, 1) ? 0.0f : -kNoClamp;
-  p.act_max = Pick(random, 0, 1) ? 1.5f : kNoClamp;
+  RandomResult(random, n, h, w, oc, &p, &c.out, &c.residual);
   c.weights = RandomFloats(random, oc * (ic / p.groups) * p.kernel_h * p.kernel_w);
   c.bias = RandomFloats(random, RoundUp(oc, 64));
   std::fill(c.bias.begin() + oc, c.bias.end(), 0.0f);

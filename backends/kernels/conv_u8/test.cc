@@ -46,6 +46,13 @@ class ConvU8Test : public testing::TestWithParam<Isa> {
  protected:
   static void SetUpTestSuite() { RegisterConvU8Kernels(); }
   void Check(const ConvCase& c, int threads) { CheckConv(ConvU8Kernel(GetParam()), GetParam(), c, threads); }
+  void Refuse(const ConvCase& c) {
+    const ConvU8Params& p = c.params;
+    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
+    AddOperands(c, PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups),
+                &runner);
+    ASSERT_FALSE(runner.Run(1).ok());
+  }
 };
 
 TEST_P(ConvU8Test, EqualsNestedLoopsOnRandomCases) {
@@ -114,10 +121,7 @@ TEST_P(ConvU8Test, LooksItsResultUpInATable) {
       ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
       continue;
     }
-    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
-    AddOperands(c, PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups),
-                &runner);
-    ASSERT_FALSE(runner.Run(1).ok()) << "case " << i;
+    ASSERT_NO_FATAL_FAILURE(Refuse(c)) << "case " << i;
   }
   EXPECT_EQ(read > 90, GetParam() == Isa::kAvx512Vnni) << read;
 }
@@ -150,10 +154,7 @@ TEST_P(ConvU8Test, WritesPlanes) {
       ASSERT_NO_FATAL_FAILURE(Check(c, 1 + i % 5)) << "case " << i;
       continue;
     }
-    StepRunner runner(ConvU8Kernel(GetParam()), runtime::ParamBytes(p));
-    AddOperands(c, PackConvU8Weights(GetParam(), c.weights.data(), p.out.dims[3], p.in.dims[3] / p.groups, p.kernel_h, p.kernel_w, p.groups),
-                &runner);
-    ASSERT_FALSE(runner.Run(1).ok()) << "case " << i;
+    ASSERT_NO_FATAL_FAILURE(Refuse(c)) << "case " << i;
   }
   EXPECT_EQ(written > 90, GetParam() == Isa::kAvx512Vnni) << written;
 }

@@ -1,22 +1,13 @@
 #include "backends/kernels/matmul_u8/matmul_u8.h"
 
 #include "absl/strings/str_cat.h"
-#include "backends/kernels/matmul_u8/product.h"
+#include "backends/kernels/matmul_u8/products.h"
 #include "backends/kernels/matmul_u8/walk.h"
 #include "backends/kernels/registration.h"
 #include "base/checked.h"
 #include "base/status.h"
 
 namespace omkit::kernels {
-
-#define OMKIT_TIER(tier, isa, plain)                                                                                          \
-  namespace tier {                                                                                                            \
-  void PackMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns);                                 \
-  void RowTermsMatMulU8(const Product& product, int32_t b_zero, int64_t begin, int64_t end, int32_t* terms);                  \
-  void MultiplyMatMulU8(const Product& product, const MatMulU8Params& p, const Columns& columns, int64_t begin, int64_t end); \
-  }
-#include "backends/kernels/tiers.inc"
-#undef OMKIT_TIER
 
 namespace {
 
