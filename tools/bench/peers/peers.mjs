@@ -18,7 +18,7 @@ machine slows both. The tables take the least and the median over all rounds.
   --threads=N,... default 1,2
   --json=FILE     writes all results there
   --from=FILE     measures nothing: takes the results of such a file
-  --report=FILE   replaces the parts of this page between '<!-- measured -->' and '<!-- /measured -->', and between '<!-- targets -->' and '<!-- /targets -->'
+  --report=FILE   replaces the parts of this page between '<!-- measured -->' and '<!-- /measured -->', and likewise 'targets' and 'bfloat16'
   --keep=DIR      where generated and compiled models go, and are found again by the next run (default: a temporary folder)`;
 
 // name | what omkit compiles: 'as it is' and, with ptq, INT8 by post-training quantization
@@ -71,8 +71,8 @@ function calibrationFolder(folder, elements) {
   return folder;
 }
 
-// -> [{name, oms: {fp32|int8: path}, onnx: {fp32|int8: path}}]: what omkit and ONNX Runtime run. Where omkit quantizes, ONNX Runtime runs
-// the same quantization as the QDQ file that atc exports.
+// -> [{name, oms: {fp32|int8|bf16: path}, onnx: {fp32|int8: path}}]: what omkit and ONNX Runtime run. Where omkit quantizes, ONNX Runtime runs
+// the same quantization as the QDQ file that atc exports; it has nothing to compare with bfloat16.
 function prepare(args, work) {
   const cases = [];
   const wanted = name => new RegExp(args.only).test(name);
@@ -80,7 +80,7 @@ function prepare(args, work) {
     if (!fs.existsSync(`${om}.om`)) run(path.join(args.bin, 'atc/atc'), [`--model=${onnx}`, '--framework=5', `--output=${om}`, '--soc_version=host', ...extra]);
     return `${om}.om`;
   };
-  const add = (name, onnx, ptqElements) => {
+  const add = (name, onnx, ptqElements, bfloat16) => {
     console.error(`compile ${name}`);
     const om = path.join(work, name), own = /qdq|qat/.test(name) ? 'int8' : 'fp32';
     const oms = {[own]: compile(onnx, om, [])}, files = {[own]: onnx};
@@ -89,6 +89,7 @@ function prepare(args, work) {
       files.int8 = `${om}_qdq.onnx`;
       oms.int8 = compile(onnx, `${om}_int8`, ['--quant_type=1', `--calibrate_tool_path=${calibration}`, `--export_fake_quant=${files.int8}`]);
     }
+    if (bfloat16) oms.bf16 = compile(onnx, `${om}_bf16`, ['--precision_mode=allow_mix_precision_bf16']);
     cases.push({name, oms, onnx: files});
   };
   for (const [name, ptq] of FILES) {
@@ -99,7 +100,7 @@ function prepare(args, work) {
     const name = `${net}_made`, onnx = path.join(work, `${net}.onnx`);
     if (!wanted(name)) continue;
     if (!fs.existsSync(onnx)) run(path.join(args.bin, 'bench/generators/gen'), ['--net', net, '--out', onnx]);
-    add(name, onnx, elements);
+    add(name, onnx, elements, true);
   }
   return cases;
 }
@@ -155,7 +156,19 @@ function tableRows(args, cases, samples) {
   const rows = [];
   for (const c of cases) {
     for (const threads of args.threads) {
-      for (const kind of Object.keys(c.oms)) rows.push({model: c.name, kind, threads, omkit: samples.get('omkit', c.name, kind, threads), ort: samples.get('ort', c.name, kind, threads)});
+      for (const kind of Object.keys(c.onnx)) rows.push({model: c.name, kind, threads, omkit: samples.get('omkit', c.name, kind, threads), ort: samples.get('ort', c.name, kind, threads)});
+    }
+  }
+  return rows;
+}
+
+// Networks in float32 and with their float layers on bfloat16.
+function bfloat16Rows(args, cases, samples) {
+  const rows = [];
+  for (const c of cases.filter(c => c.oms.bf16)) {
+    const bytes = Object.fromEntries(['fp32', 'bf16'].map(kind => [kind, fs.statSync(c.oms[kind]).size]));
+    for (const threads of args.threads) {
+      rows.push({model: c.name, threads, bytes, fp32: samples.get('omkit', c.name, 'fp32', threads), bf16: samples.get('omkit', c.name, 'bf16', threads)});
     }
   }
   return rows;
@@ -199,6 +212,16 @@ function targets({rows}) {
   return lines.join('\n') + '\n';
 }
 
+function bfloat16({bfloat16: rows}) {
+  const lines = ['| network | threads | FP32 min / p50 ms | bfloat16 min / p50 ms | faster by min | file MB, FP32 / bfloat16 |', '|---|---|---|---|---|---|'];
+  for (const {model, threads, bytes, fp32, bf16} of rows) {
+    const mb = v => (v / 1e6).toFixed(1);
+    lines.push(`| ${model} | ${threads} | ${ms(fp32.min_ms)} / ${ms(fp32.p50_ms)} | ${ms(bf16.min_ms)} / ${ms(bf16.p50_ms)} | ` +
+      `${(fp32.min_ms / bf16.min_ms).toFixed(2)} | ${mb(bytes.fp32)} / ${mb(bytes.bf16)} |`);
+  }
+  return lines.join('\n') + '\n';
+}
+
 function writeReport(file, parts) {
   let page = fs.readFileSync(file, 'utf8');
   for (const [name, text] of Object.entries(parts)) {
@@ -214,7 +237,8 @@ function measureAll(args, work) {
   const cases = prepare(args, work);
   if (!cases.length) throw new Error(`no model of ${args.models} and no network matches --only=${args.only}`);
   const {samples, version, machine} = measure(args, cases, work);
-  return {machine, onnxruntime: version, omkit: args.commit, rounds: args.rounds, seconds: Number(args.seconds), load: os.loadavg()[1], rows: tableRows(args, cases, samples)};
+  return {machine, onnxruntime: version, omkit: args.commit, rounds: args.rounds, seconds: Number(args.seconds), load: os.loadavg()[1], rows: tableRows(args, cases, samples),
+    bfloat16: bfloat16Rows(args, cases, samples)};
 }
 
 const args = parseArgs(process.argv.slice(2));
@@ -224,7 +248,7 @@ try {
   const text = markdown(results);
   console.log(text);
   if (args.json) fs.writeFileSync(args.json, JSON.stringify(results, null, 1) + '\n');
-  if (args.report) writeReport(args.report, {measured: text, targets: targets(results)});
+  if (args.report) writeReport(args.report, {measured: text, targets: targets(results), bfloat16: bfloat16(results)});
 } catch (error) {
   console.error(`peers: ${error.message}${error.stderr ? `\n${error.stderr}` : ''}${error.stdout ? `\n${error.stdout}` : ''}`);
   process.exitCode = 1;
